@@ -85,7 +85,7 @@ int run_generate(const Arguments& arguments) {
   const std::string& name = arguments.positionals().front();
   auto path = model_file(name);
   if (!path) return report_error(path.error());
-  auto model = EmbeddedModel::load(*path, {name, *options, {}});
+  auto model = EmbeddedModel::load(*path, {.name = name, .engine = *options});
   if (!model) return report_error(model.error());
 
   const Console out = output_console(arguments);

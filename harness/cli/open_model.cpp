@@ -121,7 +121,7 @@ Result<std::unique_ptr<Model>> open_model(const std::string& name, const Argumen
   if (!options) return options.error();
   auto path = model_file(name);
   if (!path) return path.error();
-  auto model = EmbeddedModel::load(*path, {name, *options, {}});
+  auto model = EmbeddedModel::load(*path, {.name = name, .engine = *options});
   if (!model) return model.error();
   return std::unique_ptr<Model>(*std::move(model));
 }

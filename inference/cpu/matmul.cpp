@@ -19,7 +19,7 @@ std::size_t size(int a, int b) { return static_cast<std::size_t>(a) * static_cas
 
 void interleave_floats(const GroupSource& source, ActivationFormat format, float* out) {
   for (int row = 0; row < source.rows; ++row) {
-    const float* x = source.x + row * source.stride;
+    const float* x = source.row(row);
     for (int column = 0; column < source.cols; ++column) {
       float value = x[column];
       if (format == ActivationFormat::F16) {
@@ -30,6 +30,10 @@ void interleave_floats(const GroupSource& source, ActivationFormat format, float
       out[static_cast<std::ptrdiff_t>(column) * source.rows + row] = value;
     }
   }
+}
+
+int filled_up(int rows, int together) {
+  return rows <= 2 ? rows : (rows + together - 1) / together * together;
 }
 
 struct Piece {
@@ -58,7 +62,9 @@ QuantizedGroup Activations::group_of(Quantized& q, int first_row, int scale_colu
 void Activations::assign(Cpu& cpu, const float* x, std::int64_t stride, int rows, int cols,
                          std::initializer_list<const PackedMatrix*> matrices) {
   CHECK(rows >= 1 && cols >= 1, "there is something to multiply");
+  const MatmulKernels& kernels = cpu.matmuls();
   rows_ = rows;
+  filled_rows_ = filled_up(rows, kernels.rows_together);
   cols_ = cols;
   formats_ = 0;
   for (const PackedMatrix* matrix : matrices) {
@@ -69,29 +75,28 @@ void Activations::assign(Cpu& cpu, const float* x, std::int64_t stride, int rows
     return (formats_ & static_cast<unsigned>(format)) != 0;
   };
   if (wants(ActivationFormat::Q8)) {
-    q8_.values.resize(size(rows, cols));
-    q8_.scales.resize(size(rows, cols / 32));
-    q8_.scaled_sums.resize(size(rows, cols / 32));
-    q8_.negated_sums.resize(size(rows, cols / 32));
+    q8_.values.resize(size(filled_rows_, cols));
+    q8_.scales.resize(size(filled_rows_, cols / 32));
+    q8_.scaled_sums.resize(size(filled_rows_, cols / 32));
+    q8_.negated_sums.resize(size(filled_rows_, cols / 32));
   }
   if (wants(ActivationFormat::Q8K)) {
-    q8k_.values.resize(size(rows, cols));
-    q8k_.scales.resize(size(rows, cols / 256));
-    q8k_.negated_sums.resize(size(rows, cols / 16));
-    q8k_.sums32.resize(size(rows, cols / 32));
+    q8k_.values.resize(size(filled_rows_, cols));
+    q8k_.scales.resize(size(filled_rows_, cols / 256));
+    q8k_.negated_sums.resize(size(filled_rows_, cols / 16));
+    q8k_.sums32.resize(size(filled_rows_, cols / 32));
   }
   for (auto [format, floats] :
        {std::pair{ActivationFormat::F32, &f32_}, std::pair{ActivationFormat::F16, &f16_},
         std::pair{ActivationFormat::BF16, &bf16_}}) {
     if (wants(format)) {
-      floats->resize(size(rows, cols));
+      floats->resize(size(filled_rows_, cols));
     }
   }
-  const MatmulKernels& kernels = cpu.matmuls();
   cpu.pool().parallel_for((rows + kGroup - 1) / kGroup, [&](int index) {
     const int first_row = index * kGroup;
-    const GroupSource source{x + first_row * stride, stride, std::min(kGroup, rows - first_row),
-                             cols};
+    const GroupSource source{x + first_row * stride, stride,
+                             std::min(kGroup, filled_rows_ - first_row), rows - first_row, cols};
     if (wants(ActivationFormat::Q8)) {
       kernels.quantize_q8(source, group_of(q8_, first_row, 32, 32));
     }
@@ -142,7 +147,8 @@ void matmul(Cpu& cpu, const Activations& x, std::span<const MatmulOutput> output
 PanelTask Activations::task_for(ActivationFormat format) const {
   PanelTask task;
   task.cols = cols_;
-  task.rows = rows_;
+  task.rows = filled_rows_;
+  task.rows_wanted = rows_;
   const auto view = [&](const Quantized& q) {
     // The kernels only read; the one view serves writing and reading.
     auto& writable = const_cast<Quantized&>(q);

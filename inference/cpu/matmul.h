@@ -50,6 +50,7 @@ class Activations {
   [[nodiscard]] const std::vector<float>& floats(ActivationFormat format) const;
 
   int rows_ = 0;
+  int filled_rows_ = 0;  ///< With those that only fill up the last group.
   int cols_ = 0;
   unsigned formats_ = 0;
   Quantized q8_;

@@ -24,7 +24,8 @@ struct PanelTask {
   std::size_t panel_bytes = 0;
   int outputs = 0;  ///< Matrix rows in these panels; the last panel may be partly filled.
   int cols = 0;
-  int rows = 0;                ///< Of activations.
+  int rows = 0;                ///< Of activations, those that only fill up among them.
+  int rows_wanted = 0;         ///< The first rows; the others' products are not stored.
   QuantizedGroup activations;  ///< Of the first group; the others follow.
   const float* floats = nullptr;
   float* out = nullptr;  ///< Of the first panel's first row, for the first row of activations.
@@ -36,10 +37,18 @@ struct GroupSource {
   const float* x = nullptr;
   std::int64_t stride = 0;
   int rows = 0;
+  int rows_given = 0;  ///< The last of these also stands for the rows that only fill up.
   int cols = 0;
+
+  [[nodiscard]] const float* row(int index) const {
+    return x + (index < rows_given ? index : rows_given - 1) * stride;
+  }
 };
 
 struct MatmulKernels {
+  /// Rows that are multiplied fastest together. More than two are filled up to a multiple of it,
+  /// because what is left over takes longer than a full set.
+  int rows_together = 1;
   void (*multiply)(const PanelTask& task);
   void (*quantize_q8)(const GroupSource& source, const QuantizedGroup& group);
   void (*quantize_q8k)(const GroupSource& source, const QuantizedGroup& group);

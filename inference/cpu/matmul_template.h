@@ -337,6 +337,9 @@ TRIALWRIGHT_INLINE TileInputs tile_inputs(const PanelTask& task, int first_row, 
 template <class L>
 TRIALWRIGHT_INLINE void store_outputs(const PanelTask& task, int panel, int row,
                                       typename L::F sums) {
+  if (row >= task.rows_wanted) {
+    return;
+  }
   float* out = task.out + row * task.stride + panel * kPanelRows;
   const int outputs = task.outputs - panel * kPanelRows;
   if (outputs >= kPanelRows) {
@@ -558,7 +561,7 @@ void multiply(const PanelTask& task) {
 /// The table of one instruction set.
 template <class L>
 constexpr MatmulKernels make_matmul_kernels() {
-  return {&multiply<L>, &quantize_q8<L>, &quantize_q8k<L>};
+  return {L::kBatch >= 8 ? 4 : 1, &multiply<L>, &quantize_q8<L>, &quantize_q8k<L>};
 }
 
 }  // namespace trialwright

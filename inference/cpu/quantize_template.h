@@ -28,7 +28,7 @@ void store_values(const GroupSource& source, int row, int column, typename L::I 
 template <class L>
 void quantize_q8(const GroupSource& source, const QuantizedGroup& group) {
   for (int row = 0; row < source.rows; ++row) {
-    const float* x = source.x + row * source.stride;
+    const float* x = source.row(row);
     for (int column = 0; column < source.cols; column += 32) {
       const typename L::F first = L::load(x + column);
       const typename L::F second = L::load(x + column + 16);
@@ -74,7 +74,7 @@ float extreme(const float* x) {
 template <class L>
 void quantize_q8k(const GroupSource& source, const QuantizedGroup& group) {
   for (int row = 0; row < source.rows; ++row) {
-    const float* x = source.x + row * source.stride;
+    const float* x = source.row(row);
     for (int column = 0; column < source.cols; column += 256) {
       const float most = extreme<L>(x + column);
       const float inverse = most != 0.0F ? -127.0F / most : 0.0F;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 #include <numeric>
 #include <thread>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "inference/llm/kv_cache.h"
 #include "inference/llm/memory.h"
 #include "inference/llm/sampler.h"
+#include "inference/llm/step_batch.h"
 #include "inference/llm/weights.h"
 
 namespace trialwright {
@@ -23,6 +25,9 @@ std::chrono::microseconds since(Clock::time_point start) {
 }
 
 int usable_cores() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
+
+/// A prompt is read in stretches of at least so many tokens, however many requests share a step.
+constexpr int kStretchMin = 32;
 
 std::string megabytes(std::uint64_t bytes) { return std::to_string(bytes / 1000000) + " MB"; }
 
@@ -79,21 +84,29 @@ struct Engine::State {
         context_tokens_max(context),
         cpu(options.threads == 0 ? usable_cores() : options.threads,
             options.isa.value_or(best_isa())),
+        stretch_tokens_max(std::max(1, options.prefill_rows_max)),
         cache(config, options.cache_bytes_max) {}
 
   std::string name;
   ModelConfig config;
   int context_tokens_max;
   Cpu cpu;
+  int stretch_tokens_max;
+  std::mutex cache_mutex;  ///< Of `cache`.
   KvCache cache;
   std::optional<Weights> weights;
   std::optional<Forward> forward;
+  std::optional<StepBatch> batch;
 
   Result<void> check_ids(std::span<const std::int32_t> ids, std::size_t room) const;
-  Result<std::unique_ptr<KvSequence>> take(std::span<const std::int32_t> ids, int capacity);
-  bool prefill(std::span<const std::int32_t> ids, KvSequence& sequence,
+  Result<std::unique_ptr<KvSequence>> take(std::span<const std::int32_t> ids, int needed);
+  void give_back(std::unique_ptr<KvSequence> sequence);
+  /// The next tokens of a prompt to compute in one step.
+  std::span<const std::int32_t> stretch(std::span<const std::int32_t> left) const;
+  bool prefill(std::span<const std::int32_t> ids, StepBatch::Member& member, KvSequence& sequence,
                std::span<const float>& logits, const std::function<bool()>& goes_on);
-  Result<void> score_one(KvSequence& sequence, std::span<const float> first_logits,
+  Result<void> score_one(StepBatch::Member& member, KvSequence& sequence,
+                         std::span<const float> first_logits,
                          std::span<const std::int32_t> continuation, double& sum);
 };
 
@@ -132,8 +145,8 @@ Result<Engine> Engine::load(GgufFile file, const EngineOptions& options) {
     return weights.error();
   }
   state->weights = std::move(*weights);
-  state->forward.emplace(state->cpu, state->config, *state->weights,
-                         std::max(1, options.prefill_rows_max), context);
+  state->forward.emplace(state->cpu, state->config, *state->weights, context);
+  state->batch.emplace(*state->forward);
   return Engine(std::move(state));
 }
 
@@ -164,21 +177,33 @@ Result<void> Engine::State::check_ids(std::span<const std::int32_t> ids, std::si
 
 Result<std::unique_ptr<KvSequence>> Engine::State::take(std::span<const std::int32_t> ids,
                                                         int needed) {
+  const std::scoped_lock lock(cache_mutex);
   return cache.take(ids, roomy_capacity(needed, context_tokens_max));
+}
+
+void Engine::State::give_back(std::unique_ptr<KvSequence> sequence) {
+  const std::scoped_lock lock(cache_mutex);
+  cache.give_back(std::move(sequence));
+}
+
+std::span<const std::int32_t> Engine::State::stretch(std::span<const std::int32_t> left) const {
+  const int share =
+      std::min(stretch_tokens_max, std::max(kStretchMin, stretch_tokens_max / batch->members()));
+  return left.first(std::min(left.size(), static_cast<std::size_t>(share)));
 }
 
 /// Computes those of `ids` that the sequence does not hold yet. False if `goes_on` said no between
 /// two batches; the sequence then holds what was computed.
-bool Engine::State::prefill(std::span<const std::int32_t> ids, KvSequence& sequence,
-                            std::span<const float>& logits, const std::function<bool()>& goes_on) {
+bool Engine::State::prefill(std::span<const std::int32_t> ids, StepBatch::Member& member,
+                            KvSequence& sequence, std::span<const float>& logits,
+                            const std::function<bool()>& goes_on) {
   while (static_cast<std::size_t>(sequence.size()) < ids.size()) {
     if (!goes_on()) {
       return false;
     }
     const auto left = ids.subspan(static_cast<std::size_t>(sequence.size()));
-    const auto batch =
-        left.first(std::min(left.size(), static_cast<std::size_t>(forward->rows_max())));
-    logits = forward->run(batch, sequence, batch.size() == left.size() ? 1 : 0);
+    const auto part = stretch(left);
+    logits = member.run(part, sequence, part.size() == left.size() ? 1 : 0);
   }
   return true;
 }
@@ -210,9 +235,10 @@ Result<Generation> Engine::generate(const GenerateRequest& request, std::stop_to
     return true;
   };
 
+  StepBatch::Member member(*state_->batch);
   const auto prefill_start = Clock::now();
   std::span<const float> logits;
-  bool running = state_->prefill(request.ids, **sequence, logits, goes_on);
+  const bool running = state_->prefill(request.ids, member, **sequence, logits, goes_on);
   generation.prefill = since(prefill_start);
 
   const auto decode_start = Clock::now();
@@ -237,14 +263,15 @@ Result<Generation> Engine::generate(const GenerateRequest& request, std::stop_to
     if (static_cast<int>(generation.tokens.size()) == tokens_max || !goes_on()) {
       break;
     }
-    logits = state_->forward->run(std::span(&id, 1), **sequence, 1);
+    logits = member.run(std::span(&id, 1), **sequence, 1);
   }
   generation.decode = since(decode_start);
-  state_->cache.give_back(std::move(*sequence));
+  state_->give_back(std::move(*sequence));
   return generation;
 }
 
-Result<void> Engine::State::score_one(KvSequence& sequence, std::span<const float> first_logits,
+Result<void> Engine::State::score_one(StepBatch::Member& member, KvSequence& sequence,
+                                      std::span<const float> first_logits,
                                       std::span<const std::int32_t> continuation, double& sum) {
   const auto add = [&](std::span<const float> logits, std::int32_t id) {
     sum += static_cast<double>(logits[static_cast<std::size_t>(id)]) - log_sum_exp(logits);
@@ -258,8 +285,8 @@ Result<void> Engine::State::score_one(KvSequence& sequence, std::span<const floa
   constexpr std::size_t kRows = 16;
   while (!left.empty()) {
     const std::size_t rows =
-        std::min({left.size(), kRows, static_cast<std::size_t>(forward->rows_max())});
-    const auto logits = forward->run(left.first(rows), sequence, static_cast<int>(rows));
+        std::min({left.size(), kRows, static_cast<std::size_t>(stretch_tokens_max)});
+    const auto logits = member.run(left.first(rows), sequence, static_cast<int>(rows));
     for (std::size_t row = 0; row < rows; ++row) {
       add(logits.subspan(row * vocabulary, vocabulary), next[row]);
     }
@@ -294,7 +321,8 @@ Result<std::vector<double>> Engine::score(std::span<const std::int32_t> prefix,
   }
   const auto goes_on = [&] { return !stop.stop_requested(); };
   std::span<const float> logits;
-  bool running = state_->prefill(prefix, **sequence, logits, goes_on);
+  StepBatch::Member member(*state_->batch);
+  bool running = state_->prefill(prefix, member, **sequence, logits, goes_on);
   // The next batch overwrites the logits that every continuation starts from.
   const std::vector<float> first_logits(logits.begin(), logits.end());
   std::vector<double> scores;
@@ -304,13 +332,14 @@ Result<std::vector<double>> Engine::score(std::span<const std::int32_t> prefix,
       return cancelled("scoring was stopped");
     }
     double sum = 0;
-    if (auto scored = state_->score_one(**sequence, first_logits, continuation, sum); !scored) {
+    if (auto scored = state_->score_one(member, **sequence, first_logits, continuation, sum);
+        !scored) {
       return scored.error();
     }
     scores.push_back(sum);
     (*sequence)->truncate(static_cast<int>(prefix.size()));
   }
-  state_->cache.give_back(std::move(*sequence));
+  state_->give_back(std::move(*sequence));
   return scores;
 }
 
@@ -322,13 +351,13 @@ Result<std::vector<float>> Engine::all_logits(std::span<const std::int32_t> ids)
   if (!sequence) {
     return sequence.error();
   }
+  StepBatch::Member member(*state_->batch);
   std::vector<float> all;
   while (!ids.empty()) {
-    const auto batch =
-        ids.first(std::min(ids.size(), static_cast<std::size_t>(state_->forward->rows_max())));
-    const auto logits = state_->forward->run(batch, *sequence, static_cast<int>(batch.size()));
+    const auto part = state_->stretch(ids);
+    const auto logits = member.run(part, *sequence, static_cast<int>(part.size()));
     all.insert(all.end(), logits.begin(), logits.end());
-    ids = ids.subspan(batch.size());
+    ids = ids.subspan(part.size());
   }
   return all;
 }

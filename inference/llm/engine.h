@@ -52,8 +52,9 @@ struct Generation {
 /// A model ready to compute: token ids in, token ids and log-probabilities out.
 ///
 /// With the same weights, ids, sampling and instruction set the results are equal bit for bit,
-/// whatever the number of threads, the cutting of prompts into batches and what is in the cache.
-/// One thread at a time.
+/// whatever the number of threads, the cutting of prompts into batches, what is in the cache and
+/// what is computed beside them. Any thread: requests that come at once go through the model
+/// together, and all wait while one of them is in its `on_token`.
 class Engine {
  public:
   /// Errors: NotFound; Invalid for a file that is no model we can run (a vocabulary-only file

@@ -18,49 +18,66 @@ void Forward::Rows::shape(int rows, std::int64_t width_now) {
   }
 }
 
-Forward::Forward(Cpu& cpu, const ModelConfig& config, const Weights& weights, int rows_max,
-                 int positions)
+Forward::Forward(Cpu& cpu, const ModelConfig& config, const Weights& weights, int positions)
     : cpu_(cpu),
       config_(config),
       weights_(weights),
       rope_(positions, config.rope_dimensions, config.rope_base, weights.rope_factors(),
-            config.rope_scale),
-      rows_max_(rows_max) {}
+            config.rope_scale) {}
 
-std::span<const float> Forward::run(std::span<const std::int32_t> ids, KvSequence& sequence,
-                                    int logit_rows) {
-  int rows = static_cast<int>(ids.size());
-  CHECK(rows >= 1 && rows <= rows_max_ && logit_rows <= rows && logit_rows >= 0,
-        "the engine cuts prompts into batches");
-  const int first_position = sequence.size();
-  sequence.append(ids);
-  embed(ids);
+void Forward::run(std::span<ForwardSegment> segments) {
+  const int wanted = place(segments);
+  embed();
   for (int i = 0; i < config_.layers; ++i) {
     const LayerWeights& layer = weights_.layers()[static_cast<std::size_t>(i)];
-    const KvLayer& kv = sequence.layer(i);
-    project(layer, kv, first_position, rows);
+    project(layer, i);
     // Above the last layer's keys and values, only rows whose logits are wanted matter.
-    const int first_row = i + 1 == config_.layers ? rows - logit_rows : 0;
-    keep_last(rows, rows - first_row);
-    if (rows == first_row) {
-      return {};
+    const bool last = i + 1 == config_.layers;
+    if (last && wanted == 0) {
+      return;
     }
-    attend(layer, kv, first_position, first_row, rows);
-    feed_forward(layer, rows - first_row);
+    if (last) {
+      keep_wanted(segments);
+    }
+    const int rows = attend(segments, i, last);
+    add_attention(layer, rows);
+    feed_forward(layer, rows);
   }
-  normalize(weights_.output_norm(), logit_rows);
-  logits_.shape(logit_rows, weights_.vocabulary());
-  activations_.assign(cpu_, normal_.row(0), normal_.width, logit_rows, config_.embedding,
+  normalize(weights_.output_norm(), wanted);
+  logits_.shape(wanted, weights_.vocabulary());
+  activations_.assign(cpu_, normal_.row(0), normal_.width, wanted, config_.embedding,
                       {&weights_.head()});
   matmul(cpu_, activations_,
          std::array{MatmulOutput{&weights_.head(), logits_.row(0), logits_.width}});
-  return {logits_.row(0), static_cast<std::size_t>(logit_rows * logits_.width)};
+  int row = 0;
+  for (ForwardSegment& segment : segments) {
+    segment.logits = {logits_.row(row),
+                      static_cast<std::size_t>(segment.logit_rows * logits_.width)};
+    row += segment.logit_rows;
+  }
 }
 
-void Forward::embed(std::span<const std::int32_t> ids) {
-  states_.shape(static_cast<int>(ids.size()), config_.embedding);
-  cpu_.pool().parallel_for(static_cast<int>(ids.size()), [&](int row) {
-    weights_.embed(ids[static_cast<std::size_t>(row)],
+int Forward::place(std::span<const ForwardSegment> segments) {
+  places_.clear();
+  int wanted = 0;
+  for (const ForwardSegment& segment : segments) {
+    CHECK(!segment.ids.empty() && segment.logit_rows >= 0 &&
+              static_cast<std::size_t>(segment.logit_rows) <= segment.ids.size(),
+          "the engine cuts prompts into batches");
+    for (const std::int32_t id : segment.ids) {
+      places_.push_back({id, segment.sequence, segment.sequence->size()});
+      segment.sequence->append(std::span(&id, 1));
+    }
+    wanted += segment.logit_rows;
+  }
+  return wanted;
+}
+
+void Forward::embed() {
+  const int rows = static_cast<int>(places_.size());
+  states_.shape(rows, config_.embedding);
+  cpu_.pool().parallel_for(rows, [&](int row) {
+    weights_.embed(places_[static_cast<std::size_t>(row)].id,
                    {states_.row(row), static_cast<std::size_t>(states_.width)});
   });
 }
@@ -73,7 +90,8 @@ void Forward::normalize(const std::vector<float>& weight, int rows) {
   });
 }
 
-void Forward::project(const LayerWeights& layer, const KvLayer& kv, int first_position, int rows) {
+void Forward::project(const LayerWeights& layer, int index) {
+  const int rows = static_cast<int>(places_.size());
   normalize(layer.attention_norm, rows);
   qkv_.shape(rows, config_.query_size() + 2 * config_.kv_size());
   activations_.assign(cpu_, normal_.row(0), normal_.width, rows, config_.embedding,
@@ -83,11 +101,11 @@ void Forward::project(const LayerWeights& layer, const KvLayer& kv, int first_po
          std::array{MatmulOutput{&layer.query, qkv_.row(0), qkv_.width},
                     MatmulOutput{&layer.key, keys, qkv_.width},
                     MatmulOutput{&layer.value, keys + config_.kv_size(), qkv_.width}});
-  cpu_.pool().parallel_for(rows,
-                           [&](int row) { finish_row(layer, kv, row, first_position + row); });
+  cpu_.pool().parallel_for(rows, [&](int row) { finish_row(layer, index, row); });
 }
 
-void Forward::finish_row(const LayerWeights& layer, const KvLayer& kv, int row, int position) {
+void Forward::finish_row(const LayerWeights& layer, int index, int row) {
+  const RowPlace& place = places_[static_cast<std::size_t>(row)];
   const VectorKernels& kernels = cpu_.vectors();
   float* queries = qkv_.row(row);
   float* keys = queries + config_.query_size();
@@ -101,35 +119,56 @@ void Forward::finish_row(const LayerWeights& layer, const KvLayer& kv, int row, 
       config_.rope_layout == RopeLayout::Adjacent ? kernels.rope_adjacent : kernels.rope_halves;
   // Queries and keys lie side by side, so their heads are turned in one go.
   for (int head = 0; head < config_.heads + config_.kv_heads; ++head) {
-    rope(queries + head * config_.head_dim, rope_.cosines(position), rope_.sines(position),
-         static_cast<std::size_t>(config_.rope_dimensions));
+    rope(queries + head * config_.head_dim, rope_.cosines(place.position),
+         rope_.sines(place.position), static_cast<std::size_t>(config_.rope_dimensions));
   }
-  store_kv(cpu_, kv, position, keys, values);
+  store_kv(cpu_, place.sequence->layer(index), place.position, keys, values);
 }
 
-void Forward::keep_last(int rows, int wanted) {
-  const int dropped = rows - wanted;
-  for (int row = dropped; row < rows && dropped > 0; ++row) {
-    std::copy_n(states_.row(row), states_.width, states_.row(row - dropped));
+void Forward::keep_wanted(std::span<const ForwardSegment> segments) {
+  int end = 0;
+  int kept = 0;
+  for (const ForwardSegment& segment : segments) {
+    end += static_cast<int>(segment.ids.size());
+    for (int row = end - segment.logit_rows; row < end; ++row, ++kept) {
+      if (row != kept) {
+        std::copy_n(states_.row(row), states_.width, states_.row(kept));
+      }
+    }
   }
 }
 
-void Forward::attend(const LayerWeights& layer, const KvLayer& kv, int first_position,
-                     int first_row, int rows) {
-  attended_.shape(rows - first_row, config_.query_size());
-  const AttentionQueries queries{.queries = qkv_.row(first_row),
-                                 .stride = qkv_.width,
-                                 .rows = rows - first_row,
-                                 .heads = config_.heads,
-                                 .first_position = first_position + first_row,
-                                 .scale = 1.0F / std::sqrt(static_cast<float>(config_.head_dim))};
-  attention(cpu_, kv, queries, attended_.row(0), attended_.width);
-  activations_.assign(cpu_, attended_.row(0), attended_.width, queries.rows, config_.query_size(),
+int Forward::attend(std::span<const ForwardSegment> segments, int index, bool only_wanted) {
+  attended_.shape(static_cast<int>(places_.size()), config_.query_size());
+  int end = 0;
+  int done = 0;
+  for (const ForwardSegment& segment : segments) {
+    const int all = static_cast<int>(segment.ids.size());
+    const int rows = only_wanted ? segment.logit_rows : all;
+    end += all;
+    if (rows == 0) {
+      continue;
+    }
+    const AttentionQueries queries{
+        .queries = qkv_.row(end - rows),
+        .stride = qkv_.width,
+        .rows = rows,
+        .heads = config_.heads,
+        .first_position = places_[static_cast<std::size_t>(end - rows)].position,
+        .scale = 1.0F / std::sqrt(static_cast<float>(config_.head_dim))};
+    attention(cpu_, segment.sequence->layer(index), queries, attended_.row(done), attended_.width);
+    done += rows;
+  }
+  return done;
+}
+
+void Forward::add_attention(const LayerWeights& layer, int rows) {
+  activations_.assign(cpu_, attended_.row(0), attended_.width, rows, config_.query_size(),
                       {&layer.attention_output});
-  normal_.shape(queries.rows, config_.embedding);
+  normal_.shape(rows, config_.embedding);
   matmul(cpu_, activations_,
          std::array{MatmulOutput{&layer.attention_output, normal_.row(0), normal_.width}});
-  cpu_.pool().parallel_for(queries.rows, [&](int row) {
+  cpu_.pool().parallel_for(rows, [&](int row) {
     cpu_.vectors().add(states_.row(row), normal_.row(row),
                        static_cast<std::size_t>(config_.embedding));
     cpu_.vectors().rms_norm(states_.row(row), layer.feed_forward_norm.data(), config_.norm_epsilon,

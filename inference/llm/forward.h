@@ -13,28 +13,38 @@
 
 namespace trialwright {
 
+/// Tokens that go on one sequence.
+struct ForwardSegment {
+  std::span<const std::int32_t> ids;  ///< Not empty.
+  KvSequence* sequence = nullptr;     ///< Has room for them; in no other segment of the call.
+  int logit_rows = 0;                 ///< How many of the last tokens' logits are wanted.
+  /// What came out: [logit_rows][vocabulary], valid until the next call.
+  std::span<const float> logits{};
+};
+
 /// Runs token ids through a model, on the CPU.
 ///
-/// Prefill and decode are the same function with many rows or one. A row's bits depend on the
-/// tokens before it alone: not on how they were cut into batches nor on the number of threads.
-/// Working memory is kept between calls. One thread at a time.
+/// Prefill and decode are the same function with many rows or one, of one sequence or several. A
+/// row's bits depend on the tokens before it alone: not on how they were cut into batches, what was
+/// computed beside them nor the number of threads. Working memory is kept between calls. One thread
+/// at a time.
 class Forward {
  public:
-  /// The weights and the Cpu must outlive this. rows_max bounds the tokens of one call;
-  /// positions bounds the length of a sequence.
-  Forward(Cpu& cpu, const ModelConfig& config, const Weights& weights, int rows_max, int positions);
+  /// The weights and the Cpu must outlive this. positions bounds the length of a sequence.
+  Forward(Cpu& cpu, const ModelConfig& config, const Weights& weights, int positions);
 
-  [[nodiscard]] int rows_max() const { return rows_max_; }
-
-  /// Appends `ids` to the sequence, storing their keys and values.
-  ///
-  /// Returns the logits of the last `logit_rows` of them, [logit_rows][vocabulary], valid until the
-  /// next call. 1 <= ids.size() <= rows_max, 0 <= logit_rows <= ids.size(); the ids lie in the
-  /// vocabulary and fit the sequence's capacity.
-  std::span<const float> run(std::span<const std::int32_t> ids, KvSequence& sequence,
-                             int logit_rows);
+  /// Appends each segment's ids to its sequence, storing their keys and values, and sets its
+  /// logits. The ids lie in the vocabulary.
+  void run(std::span<ForwardSegment> segments);
 
  private:
+  /// Where a row belongs.
+  struct RowPlace {
+    std::int32_t id = 0;
+    const KvSequence* sequence = nullptr;
+    int position = 0;
+  };
+
   /// Rows of `width` numbers, kept from call to call.
   struct Rows {
     std::vector<float> numbers;
@@ -44,26 +54,29 @@ class Forward {
     [[nodiscard]] float* row(int index) { return numbers.data() + index * width; }
   };
 
-  void embed(std::span<const std::int32_t> ids);
+  /// Appends the ids to their sequences. Returns how many logits are wanted.
+  int place(std::span<const ForwardSegment> segments);
+  void embed();
   void normalize(const std::vector<float>& weight, int rows);
   /// Queries, keys and values of all rows; keys and values go to the cache.
-  void project(const LayerWeights& layer, const KvLayer& kv, int first_position, int rows);
-  void finish_row(const LayerWeights& layer, const KvLayer& kv, int row, int position);
-  /// Leaves the last `wanted` rows of the states in front.
-  void keep_last(int rows, int wanted);
-  void attend(const LayerWeights& layer, const KvLayer& kv, int first_position, int first_row,
-              int rows);
+  void project(const LayerWeights& layer, int index);
+  void finish_row(const LayerWeights& layer, int index, int row);
+  /// Leaves those rows of the states in front whose logits are wanted.
+  void keep_wanted(std::span<const ForwardSegment> segments);
+  /// Attention of all rows, or of those whose logits are wanted, side by side; returns how many.
+  int attend(std::span<const ForwardSegment> segments, int index, bool only_wanted);
+  void add_attention(const LayerWeights& layer, int rows);
   void feed_forward(const LayerWeights& layer, int rows);
 
   Cpu& cpu_;
   const ModelConfig& config_;
   const Weights& weights_;
   RopeTable rope_;
-  int rows_max_;
-  Rows states_;    ///< What layers add to.
-  Rows normal_;    ///< Normalized states; also what a block adds to them.
-  Rows qkv_;       ///< Queries, keys and values of a row side by side.
-  Rows attended_;  ///< Heads' outputs.
+  std::vector<RowPlace> places_;  ///< Of the rows of this call.
+  Rows states_;                   ///< What layers add to.
+  Rows normal_;                   ///< Normalized states; also what a block adds to them.
+  Rows qkv_;                      ///< Queries, keys and values of a row side by side.
+  Rows attended_;                 ///< Heads' outputs.
   Rows gate_;
   Rows up_;
   Rows logits_;

@@ -59,8 +59,10 @@ Result<void> check_request(const CompletionRequest& request) {
 }  // namespace
 
 struct EmbeddedModel::State {
-  State(Tokenizer tokenizer_given, Engine engine_given)
-      : tokenizer(std::move(tokenizer_given)), engine(std::move(engine_given)) {}
+  State(Tokenizer tokenizer_given, Engine engine_given, int requests_max)
+      : tokenizer(std::move(tokenizer_given)),
+        engine(std::move(engine_given)),
+        queue(requests_max) {}
 
   ModelIdentity identity;
   Tokenizer tokenizer;
@@ -109,7 +111,8 @@ Result<std::unique_ptr<EmbeddedModel>> EmbeddedModel::load(const std::filesystem
   if (!engine) {
     return engine.error();
   }
-  auto state = std::make_unique<State>(std::move(*tokenizer), std::move(*engine));
+  auto state =
+      std::make_unique<State>(std::move(*tokenizer), std::move(*engine), options.requests_max);
   state->read_template(*metadata);
   const ModelConfig& config = state->engine.config();
   state->identity = {.name = options.name.empty() ? path.stem().string() : options.name,

@@ -12,16 +12,18 @@
 namespace trialwright {
 
 struct EmbeddedModelOptions {
-  std::string name;  ///< As the user named it; empty takes the file's name.
-  EngineOptions engine;
+  std::string name{};  ///< As the user named it; empty takes the file's name.
+  EngineOptions engine{};
+  /// Requests that are computed together; further ones wait. Bounds the memory of conversations.
+  int requests_max = 8;
   /// Where digests of model files are remembered.
-  std::filesystem::path digest_folder;  ///< Empty takes the user's cache folder.
+  std::filesystem::path digest_folder{};  ///< Empty takes the user's cache folder.
 };
 
 /// A model file run by the engine inside this process.
 ///
-/// Any thread; requests are served one at a time in the order of arrival. The conversation goes
-/// through the model's own chat template: the template's text may hold control tokens, the
+/// Any thread; requests are let in in the order of arrival and computed together. The conversation
+/// goes through the model's own chat template: the template's text may hold control tokens, the
 /// messages' text may not.
 class EmbeddedModel final : public Model {
  public:

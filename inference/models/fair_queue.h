@@ -10,23 +10,28 @@
 
 namespace trialwright {
 
-/// Lets one caller at a time through, in the order of arrival. Any thread.
+/// Lets a bounded number of callers in at a time, in the order of arrival. Any thread.
 class FairQueue {
  public:
   enum class Outcome { Entered, Deadline, Cancelled };
+
+  /// places >= 1: callers that may be inside together.
+  explicit FairQueue(int places) : places_(places) {}
 
   /// Waits for this caller's turn. After Entered the caller must call `leave`.
   Outcome enter(std::optional<std::chrono::steady_clock::time_point> deadline,
                 const std::stop_token& stop);
   void leave();
 
-  /// Callers inside and before the door.
+  /// Callers before the door.
   [[nodiscard]] std::size_t waiting() const;
 
  private:
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::deque<std::uint64_t> waiting_;  ///< The first is being served.
+  int places_;
+  int inside_ = 0;
+  std::deque<std::uint64_t> waiting_;
   std::uint64_t next_ = 0;
 };
 

@@ -5,6 +5,8 @@
 
 #include <cmath>
 #include <fstream>
+#include <optional>
+#include <thread>
 
 #include "base/files.h"
 #include "base/random.h"
@@ -125,6 +127,52 @@ TEST_P(EveryArchitecture, GivesTheSameBitsWhateverIsInTheCache) {
       EXPECT_EQ(generation->tokens[i].chosen.logprob, fresh->tokens[i].chosen.logprob);
       EXPECT_EQ(generation->tokens[i].alternatives[2].logprob,
                 fresh->tokens[i].alternatives[2].logprob);
+    }
+  }
+}
+
+TEST_P(EveryArchitecture, GivesTheSameBitsWhateverIsComputedBeside) {
+  const TinyModel model{.architecture = GetParam(), .type = TensorType::Q4_K};
+  constexpr int kRequests = 6;
+  std::vector<GenerateRequest> requests;
+  for (int i = 0; i < kRequests; ++i) {
+    GenerateRequest request{.ids = random_ids(static_cast<std::size_t>(10 + 30 * i), 3),
+                            .tokens_max = 40 - 5 * i};
+    request.sampling = {.temperature = 0.8, .seed = 5};
+    request.stream = static_cast<std::uint64_t>(i);
+    requests.push_back(request);
+  }
+  const std::vector<std::vector<std::int32_t>> continuations = {{5, 6, 7}, random_ids(40, 9)};
+  auto alone = load(model);
+  const auto together = load(model, {.threads = 2, .prefill_rows_max = 64});
+  const auto scores_alone = alone->engine.score(requests[1].ids, continuations, {});
+
+  std::vector<std::optional<Generation>> generations(kRequests);
+  std::vector<double> scores;
+  {
+    std::vector<std::jthread> callers;
+    for (std::size_t i = 0; i < kRequests; ++i) {
+      callers.emplace_back([&, i] {
+        if (auto generation = together->engine.generate(requests[i], {})) {
+          generations[i] = std::move(*generation);
+        }
+      });
+    }
+    callers.emplace_back([&] {
+      if (auto scored = together->engine.score(requests[1].ids, continuations, {})) {
+        scores = *scored;
+      }
+    });
+  }
+
+  EXPECT_EQ(scores, *scores_alone);
+  for (std::size_t i = 0; i < kRequests; ++i) {
+    const auto expected = alone->engine.generate(requests[i], {});
+    ASSERT_TRUE(expected && generations[i]);
+    ASSERT_EQ(generations[i]->tokens.size(), expected->tokens.size());
+    for (std::size_t t = 0; t < expected->tokens.size(); ++t) {
+      EXPECT_EQ(generations[i]->tokens[t].chosen.id, expected->tokens[t].chosen.id);
+      EXPECT_EQ(generations[i]->tokens[t].chosen.logprob, expected->tokens[t].chosen.logprob);
     }
   }
 }
