@@ -53,6 +53,15 @@ TEST_F(Tools, PathsAreRelativeToTheWorkingFolder) {
   EXPECT_TRUE(call("read_file", {{"path", "none"}}).is_error);
 }
 
+TEST_F(Tools, LeaveTheModeOfAFileAlone) {
+  ASSERT_TRUE(workspace_.write_file("/app/run.sh", "echo old", 0755));
+  call("edit_file", {{"path", "run.sh"}, {"old_text", "old"}, {"new_text", "new"}});
+  call("write_file", {{"path", "new.txt"}, {"content", "x"}});
+  EXPECT_EQ(machine_->files["/app/run.sh"], "echo new");
+  EXPECT_EQ(machine_->modes["/app/run.sh"], 0755U);
+  EXPECT_EQ(machine_->modes["/app/new.txt"], 0644U);
+}
+
 TEST_F(Tools, EditWantsTheOldTextExactlyOnce) {
   machine_->files["/app/f"] = "one two one";
   EXPECT_TRUE(call("edit_file", {{"path", "f"}, {"old_text", "one"}, {"new_text", "1"}}).is_error);

@@ -18,6 +18,7 @@ struct MemoryMachine {
   using Command = std::function<Result<CommandResult>(const std::vector<std::string>& argv,
                                                       std::map<std::string, std::string>& files)>;
   std::map<std::string, std::string> files;
+  std::map<std::string, unsigned> modes;  ///< Of the files that were written.
   Command command;
   std::vector<std::vector<std::string>> commands_run;
 };
@@ -40,8 +41,11 @@ class MemoryWorkspaceOf : public Base {
     if (found == machine_->files.end()) return not_found("no file " + std::string(path));
     return found->second;
   }
-  Result<void> write_file(std::string_view path, std::string_view content, unsigned) override {
+  Result<void> write_file(std::string_view path, std::string_view content,
+                          unsigned mode) override {
     machine_->files[std::string(path)] = std::string(content);
+    const auto [entry, is_new] = machine_->modes.try_emplace(std::string(path), 0644U);
+    if (mode != 0) entry->second = mode;
     return {};
   }
   [[nodiscard]] std::string working_folder() const override { return "/app"; }

@@ -195,7 +195,8 @@ void answer_create(const Runner& runner, const std::string& path, unsigned mode)
   const int fd =
       open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0644);
   if (fd < 0) return answer_errno(runner, errno);
-  if (fchmod(fd, mode) != 0) {
+  // No mode means the file's own, or that of a new file.
+  if (mode != 0 && fchmod(fd, mode) != 0) {
     answer_errno(runner, errno);
   } else {
     send_message(runner.socket, {"file"}, {fd});

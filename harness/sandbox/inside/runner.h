@@ -9,11 +9,15 @@ namespace trialwright::inside {
 /// ends when the harness closes the other end of `socket`.
 ///
 /// Requests (one command at a time):
-///   run CWD ARGC ARGV... ENV...  + stdin, stdout, stderr   -> later: end STATUS | failed ERRNO
-///   NAME kill                         ends the command and what it started open PATH -> file + fd
-///   | errno NUMBER create PATH MODE             makes parents, truncates  -> file + fd | errno
-///   NUMBER folder PATH MODE             makes parents             -> done | errno NUMBER link
-///   TARGET PATH             replaces a file           -> done | errno NUMBER
+/// ```
+///   run CWD ARGC ARGV... ENV... + stdin, stdout, stderr   -> later: end STATUS | failed ERRNO NAME
+///   kill                   ends the command and what it started
+///   open PATH                                             -> file + fd | errno NUMBER
+///   create PATH MODE       makes parents, truncates; MODE 0 keeps the file's, or is 0644
+///                                                         -> file + fd | errno NUMBER
+///   folder PATH MODE       makes parents                  -> done | errno NUMBER
+///   link TARGET PATH       makes parents, replaces a file -> done | errno NUMBER
+/// ```
 int run_runner(int socket);
 
 }  // namespace trialwright::inside

@@ -1,6 +1,7 @@
 #include <csignal>
 #include <thread>
 
+#include "harness/agent/tools.h"
 #include "tests/harness/sandbox/sandbox_fixture.h"
 
 namespace trialwright {
@@ -158,6 +159,30 @@ TEST_P(SandboxCommands, ReadAndWriteFiles) {
   bash(*box, "ln -s /app/new link; echo hidden > /tmp/h");
   EXPECT_EQ(*box->read_file("/app/link/folder/a.sh", 10), "x");
   EXPECT_EQ(*box->read_file("/tmp/h", 10), "hidden\n");
+}
+
+TEST_P(SandboxCommands, LeaveAFilesModeAloneUnlessOneIsGiven) {
+  auto box = machine();
+  ASSERT_TRUE(box->write_file("/app/new.txt", "x", 0));
+  bash(*box, "echo 'echo old' > run.sh; chmod 755 run.sh");
+  ASSERT_TRUE(box->write_file("/app/run.sh", "#!/bin/sh\necho new\n", 0));
+  EXPECT_EQ(said_by(*box, "stat -c %a new.txt run.sh; ./run.sh"), "644\n755\nnew\n");
+}
+
+TEST_P(SandboxCommands, OfTheFileToolsGiveFilesThatOthersCanUse) {
+  auto box = machine();
+  bash(*box, "printf '#!/bin/sh\necho old\n' > run.sh; chmod 755 run.sh");
+  const ToolLimits limits;
+  const auto wrote = call_tool({"1", "write_file", {{"path", "new.txt"}, {"content", "x"}}},
+                               {"write_file"}, *box, limits, {});
+  ASSERT_TRUE(wrote);
+  EXPECT_FALSE(wrote->is_error) << wrote->text;
+  const auto edited = call_tool(
+      {"2", "edit_file", {{"path", "run.sh"}, {"old_text", "old"}, {"new_text", "new"}}},
+      {"edit_file"}, *box, limits, {});
+  ASSERT_TRUE(edited);
+  EXPECT_FALSE(edited->is_error) << edited->text;
+  EXPECT_EQ(said_by(*box, "stat -c %a new.txt run.sh; ./run.sh"), "644\n755\nnew\n");
 }
 
 TEST_P(SandboxCommands, RefuseFilesThatAreNone) {
