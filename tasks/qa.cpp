@@ -79,7 +79,7 @@ Result<Answer> read_numeric(const Json& json) {
 }
 
 Result<Answer> read_regex(const Json& json) {
-  auto known = check_keys(json, "answer.", {"regex"});
+  auto known = check_keys(json, "answer.", {"regex", "reference"});
   if (!known) return known.error();
   if (!json.at("regex").is_string()) return wrong("answer.regex", "must be a string");
   RegexAnswer answer{json.at("regex").get<std::string>()};
@@ -88,15 +88,22 @@ Result<Answer> read_regex(const Json& json) {
   options.set_max_mem(kPatternBytesMax);
   const RE2 regex(answer.pattern, options);
   if (!regex.ok()) return wrong("answer.regex", "is no RE2 pattern: " + regex.error());
+  if (const auto reference = json.find("reference"); reference != json.end()) {
+    if (!reference->is_string()) return wrong("answer.reference", "must be a string");
+    answer.reference = reference->get<std::string>();
+  }
   return Answer(std::move(answer));
 }
 
 Result<Answer> read_schema(const Json& json) {
-  auto known = check_keys(json, "answer.", {"schema"});
+  auto known = check_keys(json, "answer.", {"schema", "reference"});
   if (!known) return known.error();
   const auto compiled = AnswerSchema::compile(json.at("schema"));
   if (!compiled) return wrong("answer.schema", "is no schema: " + compiled.error().message);
-  return Answer(SchemaAnswer{json.at("schema")});
+  SchemaAnswer answer{json.at("schema")};
+  if (const auto reference = json.find("reference"); reference != json.end())
+    answer.reference = to_text(*reference);
+  return Answer(std::move(answer));
 }
 
 Result<Answer> read_choices(const Json& json) {

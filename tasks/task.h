@@ -110,9 +110,12 @@ struct NumericAnswer {
 };
 struct RegexAnswer {
   std::string pattern;  ///< RE2; found anywhere in the answer unless anchored.
+  /// An answer that the author holds to be right, for the reference agent; never shown to a model.
+  std::optional<std::string> reference{};
 };
 struct SchemaAnswer {
   Json schema;  ///< JSON Schema draft 7 that the answer's JSON must fulfil.
+  std::optional<std::string> reference{};  ///< As a pattern's, written as JSON.
 };
 /// Answered by comparing the log-probabilities of the choices' labels.
 struct ChoiceAnswer {

@@ -123,6 +123,8 @@ Result<void> add_workspace_task(Hasher& hasher, const WorkspaceTask& task) {
   return {};
 }
 
+/// A reference is left out, as a solution is: it shows that a task can be solved and decides
+/// nothing.
 void add_answer(Hasher& hasher, const Answer& answer) {
   if (const auto* exact = std::get_if<ExactAnswer>(&answer)) {
     hasher.field("exact").field(exact->ignore_case ? 1 : 0);

@@ -288,8 +288,9 @@ std::optional<std::string> reference_answer(const Answer& answer) {
   if (const auto* exact = std::get_if<ExactAnswer>(&answer)) return exact->accepted.front();
   if (const auto* numeric = std::get_if<NumericAnswer>(&answer))
     return to_text(Json(numeric->value));
-  if (const auto* choice = std::get_if<ChoiceAnswer>(&answer)) return choice_label(choice->correct);
-  return std::nullopt;
+  if (const auto* regex = std::get_if<RegexAnswer>(&answer)) return regex->reference;
+  if (const auto* schema = std::get_if<SchemaAnswer>(&answer)) return schema->reference;
+  return choice_label(std::get<ChoiceAnswer>(answer).correct);
 }
 
 /// A multiple choice answered by a stand-in, which has no log-probabilities to compare.

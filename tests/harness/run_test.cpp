@@ -275,8 +275,13 @@ TEST_F(RunTest, ValidationTellsEachBreach) {
   std::get<WorkspaceTask>(unsolved.content).steps[0].solution_command = "wrong";
   Task elsewhere = workspace_task("s/elsewhere");
   std::get<WorkspaceTask>(elsewhere.content).unsupported = "it grades with a model";
-  const std::vector<Task> tasks = {workspace_task("s/good"), given_away, unsolved, elsewhere,
-                                   question("s/rule", RegexAnswer{"[0-9]+"})};
+  const std::vector<Task> tasks = {workspace_task("s/good"),
+                                   given_away,
+                                   unsolved,
+                                   elsewhere,
+                                   question("s/rule", RegexAnswer{"[0-9]+"}),
+                                   question("s/proved", RegexAnswer{"[0-9]+", "7"}),
+                                   question("s/unproved", RegexAnswer{"[0-9]+", "seven"})};
   MemorySandbox sandbox([](const auto& argv, auto& files) {
     if (joined(argv, " ").find("touch") != std::string::npos) files["/app/done"] = "";
     return act(argv, files);
@@ -289,6 +294,8 @@ TEST_F(RunTest, ValidationTellsEachBreach) {
   EXPECT_EQ((*rows)[2].status, ValidationStatus::OracleFails);
   EXPECT_EQ((*rows)[3].status, ValidationStatus::Unsupported);
   EXPECT_EQ((*rows)[4].status, ValidationStatus::NoReference);
+  EXPECT_EQ((*rows)[5].status, ValidationStatus::Valid);
+  EXPECT_EQ((*rows)[6].status, ValidationStatus::OracleFails);
 }
 
 TEST(TrialId, DependsOnWhatDecidesTheTrialAlone) {

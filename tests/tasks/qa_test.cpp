@@ -45,6 +45,25 @@ TEST(Questions, AreReadInAllFiveKinds) {
   EXPECT_EQ(std::get<ChoiceAnswer>(question(4).answer).correct, 1U);
 }
 
+TEST(Questions, MayHaveAReferenceWhereOnlyARuleIsGiven) {
+  const auto answer_of = [](const std::string& answer) {
+    auto tasks = parse_qa(with_answer(answer), "s/", 256);
+    EXPECT_TRUE(tasks) << tasks.error().message;
+    return std::get<QaTask>(tasks->at(0).content).answer;
+  };
+  EXPECT_EQ(std::get<RegexAnswer>(answer_of(R"({"regex": "a+", "reference": "aa"})")).reference,
+            "aa");
+  EXPECT_EQ(std::get<RegexAnswer>(answer_of(R"({"regex": "a+"})")).reference, std::nullopt);
+  EXPECT_EQ(
+      std::get<SchemaAnswer>(answer_of(R"({"schema": {}, "reference": {"x": [1]}})")).reference,
+      R"({"x":[1]})");
+  EXPECT_EQ(std::get<SchemaAnswer>(answer_of(R"({"schema": {}})")).reference, std::nullopt);
+  EXPECT_EQ(error_of(with_answer(R"({"regex": "a", "reference": 1})")),
+            "line 1: field \"answer.reference\" must be a string");
+  EXPECT_THAT(error_of(with_answer(R"({"exact": "a", "reference": "a"})")),
+              HasSubstr("\"answer.reference\" is not known"));
+}
+
 TEST(Questions, NameTheLineAndTheField) {
   EXPECT_EQ(error_of("\n{\"id\": 7}"), "line 2: field \"id\" must be a string");
   EXPECT_EQ(error_of(R"({"id": "a", "prompt": " ", "answer": {"numeric": 1}})"),

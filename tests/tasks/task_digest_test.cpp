@@ -96,5 +96,15 @@ TEST(TaskDigest, TellsQuestionsApart) {
   EXPECT_EQ(one, digest({.prompt = "p", .answer = ExactAnswer{{"a"}, false}}));
 }
 
+TEST(TaskDigest, StaysWhenAQuestionGetsAReference) {
+  const auto digest = [](Answer answer) {
+    Task task;
+    task.content = QaTask{.prompt = "p", .answer = std::move(answer)};
+    return digest_task(task)->hex();
+  };
+  EXPECT_EQ(digest(RegexAnswer{"a"}), digest(RegexAnswer{"a", "a"}));
+  EXPECT_EQ(digest(SchemaAnswer{Json::object()}), digest(SchemaAnswer{Json::object(), "{}"}));
+}
+
 }  // namespace
 }  // namespace trialwright
