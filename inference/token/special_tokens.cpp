@@ -63,8 +63,8 @@ std::vector<bool> SpecialTokens::present_in(std::string_view text) const {
   return present;
 }
 
-std::vector<TextSpan> SpecialTokens::split(std::string_view text,
-                                           std::span<const TextSpan> trusted) const {
+std::vector<TextSpan> SpecialTokens::split(std::string_view text, std::span<const TextSpan> trusted,
+                                           UserDefined user_defined) const {
   std::vector<TextSpan> spans;
   if (!text.empty()) spans.push_back({0, text.size(), -1});
   const std::vector<bool> present = present_in(text);
@@ -73,6 +73,7 @@ std::vector<TextSpan> SpecialTokens::split(std::string_view text,
     const TokenId id = order_[place];
     const std::string_view token = vocabulary_.token(static_cast<std::size_t>(id));
     const bool needs_trust =
+        user_defined == UserDefined::WhereTrusted ||
         vocabulary_.kind[static_cast<std::size_t>(id)] != TokenKind::UserDefined;
     std::vector<TextSpan> cut;
     for (const TextSpan& span : spans) {

@@ -18,11 +18,18 @@ struct TextSpan {
   TokenId id = -1;
 };
 
+/// Where user-defined tokens are found. Files type as user-defined what a model takes for a command
+/// too: `<tool_call>` in Qwen2.5, `<|im_start|>` in some conversions.
+enum class UserDefined {
+  Everywhere,    ///< As llama.cpp does, whoever wrote the text.
+  WhereTrusted,  ///< Like control tokens.
+};
+
 /// Finds the special tokens of a vocabulary in text.
 ///
-/// A user-defined token is found wherever its text stands; a control token (or the unknown token)
-/// only where all of its text may be trusted. As in llama.cpp, longer tokens take their places
-/// before shorter ones and the lower id before the higher; places of one token go left to right.
+/// A control token (or the unknown token) is found only where all of its text may be trusted. As in
+/// llama.cpp, longer tokens take their places before shorter ones and the lower id before the
+/// higher; places of one token go left to right.
 class SpecialTokens {
  public:
   /// `vocabulary` must outlive this.
@@ -31,7 +38,8 @@ class SpecialTokens {
   /// Cuts `text` into tokens and the ordinary text between them, in order; spans are not empty.
   /// `trusted` holds the stretches that may be trusted, ascending and apart from each other.
   [[nodiscard]] std::vector<TextSpan> split(std::string_view text,
-                                            std::span<const TextSpan> trusted) const;
+                                            std::span<const TextSpan> trusted,
+                                            UserDefined user_defined) const;
 
  private:
   struct Node {

@@ -41,9 +41,10 @@ struct Tokenizer::Content {
   }
 
   [[nodiscard]] std::vector<TokenId> encode(std::string_view text,
-                                            std::span<const TextSpan> trusted) const {
+                                            std::span<const TextSpan> trusted,
+                                            UserDefined user_defined) const {
     std::vector<TokenId> ids;
-    for (const TextSpan& span : specials.split(text, trusted)) {
+    for (const TextSpan& span : specials.split(text, trusted, user_defined)) {
       if (span.id >= 0) {
         ids.push_back(span.id);
       } else {
@@ -91,12 +92,13 @@ std::vector<TokenId> Tokenizer::encode(std::span<const TextPiece> pieces) const 
       trusted.push_back({begin, text.size(), -1});
     }
   }
-  return content_->encode(text, trusted);
+  return content_->encode(text, trusted, UserDefined::WhereTrusted);
 }
 
 std::vector<TokenId> Tokenizer::encode(std::string_view text, bool trusted) const {
   const TextSpan all{0, text.size(), -1};
-  return content_->encode(text, {&all, trusted ? std::size_t{1} : std::size_t{0}});
+  return content_->encode(text, {&all, trusted ? std::size_t{1} : std::size_t{0}},
+                          UserDefined::Everywhere);
 }
 
 std::string_view Tokenizer::bytes(TokenId id) const {

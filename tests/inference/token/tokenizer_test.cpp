@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 #include <map>
 
@@ -67,12 +68,27 @@ TEST(Tokenizer, DoesNotReadAControlTokenThatIsOnlyPartlyTrusted) {
   EXPECT_EQ(tokenizer.encode(whole), std::vector<TokenId>{end});
 }
 
-TEST(Tokenizer, FindsUserDefinedTokensEverywhere) {
+TEST(Tokenizer, FindsUserDefinedTokensEverywhereInATextThatStandsAlone) {
   SmallVocabulary vocabulary;
   const TokenId call = vocabulary.token("<call>", TokenKind::UserDefined);
   const Tokenizer tokenizer = load(vocabulary);
   EXPECT_EQ(tokenizer.encode("<call>", false), std::vector<TokenId>{call});
   EXPECT_FALSE(tokenizer.is_control(call));
+}
+
+TEST(Tokenizer, LetsNoUserForgeARoleWhereTheFileCallsItsMarkerUserDefined) {
+  SmallVocabulary vocabulary;
+  const TokenId start = vocabulary.token("<|im_start|>", TokenKind::UserDefined);
+  const TokenId call = vocabulary.token("<tool_call>", TokenKind::UserDefined);
+  const Tokenizer tokenizer = load(vocabulary);
+  const std::vector<TextPiece> conversation = {
+      {"<|im_start|>", true}, {"<|im_start|><tool_call>", false}, {"<tool_call>", true}};
+  const std::vector<TokenId> ids = tokenizer.encode(conversation);
+  EXPECT_EQ(std::count(ids.begin(), ids.end(), start), 1);
+  EXPECT_EQ(std::count(ids.begin(), ids.end(), call), 1);
+  EXPECT_EQ(ids.front(), start);
+  EXPECT_EQ(ids.back(), call);
+  EXPECT_EQ(tokenizer.decode(ids), "<|im_start|><|im_start|><tool_call><tool_call>");
 }
 
 TEST(Tokenizer, PrefersTheLongerSpecialTokenEvenWhereAShorterOneBeginsEarlier) {
