@@ -1,6 +1,7 @@
 #include "inference/chat/tool_call_format.h"
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
 
 #include "base/text.h"
@@ -11,6 +12,7 @@ namespace {
 
 constexpr std::string_view kOpen = "<tool_call>";
 constexpr std::string_view kClose = "</tool_call>";
+constexpr std::string_view kIdPrefix = "call_";
 constexpr std::string_view kPythonTag = "<|python_tag|>";
 
 bool has(std::string_view text, std::string_view part) {
@@ -80,7 +82,8 @@ Result<ToolCall> read_call(ToolCallFormat format, std::string_view text) {
 
 class Parser {
  public:
-  explicit Parser(ToolCallFormat format) : format_(format) {}
+  Parser(ToolCallFormat format, std::size_t first_number)
+      : format_(format), first_number_(first_number) {}
 
   void add_call(std::string_view text) {
     auto call = read_call(format_, text);
@@ -88,7 +91,7 @@ class Parser {
       parsed_.errors.push_back(call.error().message);
       return;
     }
-    call->id = "call_" + std::to_string(parsed_.calls.size());
+    call->id = std::string(kIdPrefix) + std::to_string(first_number_ + parsed_.calls.size());
     parsed_.calls.push_back(*std::move(call));
   }
 
@@ -101,6 +104,7 @@ class Parser {
 
  private:
   ToolCallFormat format_;
+  std::size_t first_number_;
   ParsedToolCalls parsed_;
 };
 
@@ -234,8 +238,9 @@ ToolCallFormat tool_call_format_of(std::string_view chat_template_source) {
   return llama ? ToolCallFormat::Llama3 : ToolCallFormat::None;
 }
 
-ParsedToolCalls parse_tool_calls(ToolCallFormat format, std::string_view message) {
-  Parser parser(format);
+ParsedToolCalls parse_tool_calls(ToolCallFormat format, std::string_view message,
+                                 std::size_t first_number) {
+  Parser parser(format, first_number);
   switch (format) {
     case ToolCallFormat::None:
       return {std::string(message), {}, {}};
@@ -247,6 +252,21 @@ ParsedToolCalls parse_tool_calls(ToolCallFormat format, std::string_view message
       break;
   }
   return parser.take();
+}
+
+std::size_t next_call_number(std::span<const Message> messages) {
+  std::size_t next = 0;
+  for (const Message& message : messages) {
+    for (const ToolCall& call : message.tool_calls) {
+      if (!call.id.starts_with(kIdPrefix)) continue;
+      // Far below the type's range, so that numbering goes on from any id that an endpoint made up.
+      std::uint32_t number = 0;
+      const char* const end = call.id.data() + call.id.size();
+      const auto [stopped, error] = std::from_chars(call.id.data() + kIdPrefix.size(), end, number);
+      if (error == std::errc() && stopped == end) next = std::max<std::size_t>(next, number + 1ULL);
+    }
+  }
+  return next;
 }
 
 }  // namespace trialwright

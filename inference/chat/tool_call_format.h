@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,11 +24,17 @@ ToolCallFormat tool_call_format_of(std::string_view chat_template_source);
 /// A message taken apart.
 struct ParsedToolCalls {
   std::string text;                 ///< What stands outside the calls.
-  std::vector<ToolCall> calls;      ///< With ids "call_0", "call_1", ….
+  std::vector<ToolCall> calls;      ///< With ids "call_N", from the number that was asked for.
   std::vector<std::string> errors;  ///< One sentence for each call that could not be read.
 };
 
 /// Never fails: what cannot be read is an error in the result, written for the model to learn from.
-ParsedToolCalls parse_tool_calls(ToolCallFormat format, std::string_view message);
+/// Calls get the ids "call_<first_number>" and on; next_call_number() keeps them apart from those
+/// of the conversation so far.
+ParsedToolCalls parse_tool_calls(ToolCallFormat format, std::string_view message,
+                                 std::size_t first_number = 0);
+
+/// A number such that no call of the conversation has the id "call_N" with it or a larger one.
+std::size_t next_call_number(std::span<const Message> messages);
 
 }  // namespace trialwright

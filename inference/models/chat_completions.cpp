@@ -63,7 +63,7 @@ Result<Usage> read_usage(const Json& json) {
 }
 
 /// One call of a message; what the model got wrong goes to the completion's errors.
-Result<void> read_tool_call(const Json& json, Completion& completion) {
+Result<void> read_tool_call(const Json& json, std::size_t first_number, Completion& completion) {
   if (!json.is_object() || !json.contains("function") || !json["function"].is_object()) {
     return invalid("field \"tool_calls\" must hold objects with a \"function\"");
   }
@@ -72,7 +72,7 @@ Result<void> read_tool_call(const Json& json, Completion& completion) {
   if (!name) return name.error().during("tool call");
   auto id = string_field_or(json, "id", "");
   if (!id) return id.error().during("tool call");
-  if (id->empty()) *id = "call_" + std::to_string(completion.tool_calls.size());
+  if (id->empty()) *id = "call_" + std::to_string(first_number + completion.tool_calls.size());
   Json arguments = Json::object();
   if (function.contains("arguments")) arguments = function["arguments"];
   if (arguments.is_string()) {
@@ -94,14 +94,14 @@ Result<void> read_tool_call(const Json& json, Completion& completion) {
   return {};
 }
 
-Result<void> read_message(const Json& message, Completion& completion) {
+Result<void> read_message(const Json& message, std::size_t first_number, Completion& completion) {
   auto text = string_field_or(message, "content", "");
   if (!text) return text.error();
   completion.text = *std::move(text);
   if (!message.contains("tool_calls") || message["tool_calls"].is_null()) return {};
   if (!message["tool_calls"].is_array()) return invalid("field \"tool_calls\" must be an array");
   for (const Json& call : message["tool_calls"]) {
-    if (auto read = read_tool_call(call, completion); !read) return read;
+    if (auto read = read_tool_call(call, first_number, completion); !read) return read;
   }
   return {};
 }
@@ -151,7 +151,7 @@ Json chat_request_to_json(const CompletionRequest& request, std::string_view mod
   return json;
 }
 
-Result<Completion> completion_from_json(const Json& json) {
+Result<Completion> completion_from_json(const Json& json, std::size_t first_call_number) {
   if (!json.is_object()) return invalid("the answer must be an object");
   if (!json.contains("choices") || !json["choices"].is_array() || json["choices"].empty()) {
     return invalid("field \"choices\" must be an array that is not empty");
@@ -161,7 +161,9 @@ Result<Completion> completion_from_json(const Json& json) {
     return invalid("field \"message\" must be an object");
   }
   Completion completion;
-  if (auto read = read_message(choice["message"], completion); !read) return read.error();
+  if (auto read = read_message(choice["message"], first_call_number, completion); !read) {
+    return read.error();
+  }
   if (auto read = read_logprobs(choice, completion); !read) return read.error();
   auto finish = string_field_or(choice, "finish_reason", "stop");
   if (!finish) return finish.error();

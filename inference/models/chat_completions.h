@@ -15,8 +15,8 @@ Json chat_request_to_json(const CompletionRequest& request, std::string_view mod
 
 /// Reads a response body. Arguments of tool calls that are not a JSON object are the model's
 /// mistake and become `tool_call_errors`. With log-probabilities come tokens of id -1: the API
-/// tells their text only.
+/// tells their text only. Calls without an id are numbered from `first_call_number`.
 /// Errors: Invalid, naming the field.
-Result<Completion> completion_from_json(const Json& json);
+Result<Completion> completion_from_json(const Json& json, std::size_t first_call_number = 0);
 
 }  // namespace trialwright

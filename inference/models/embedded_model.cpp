@@ -246,7 +246,8 @@ Result<Completion> EmbeddedModel::complete(const CompletionRequest& request, std
   }
   auto completion = state_->run(std::move(*prompt), request, stop);
   if (completion && !request.tools.empty() && state_->identity.native_tools) {
-    auto parsed = parse_tool_calls(state_->tool_call_format, completion->text);
+    auto parsed = parse_tool_calls(state_->tool_call_format, completion->text,
+                                   next_call_number(request.messages));
     completion->text = std::move(parsed.text);
     completion->tool_calls = std::move(parsed.calls);
     completion->tool_call_errors = std::move(parsed.errors);

@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "inference/catalog/hang_up.h"
+#include "inference/chat/tool_call_format.h"
 #include "inference/models/chat_completions.h"
 
 namespace trialwright {
@@ -137,7 +138,7 @@ Result<Completion> HttpModel::complete(const CompletionRequest& request, std::st
     const Moment now = std::chrono::steady_clock::now();
     if (stop.stop_requested()) return ended(FinishReason::Cancelled);
     if (attempt.status == 200) {
-      auto completion = read(attempt.body);
+      auto completion = read(attempt.body, request);
       if (!completion) return completion;
       completion->timings.queued =
           std::chrono::duration_cast<std::chrono::microseconds>(asked - begun);
@@ -211,14 +212,15 @@ HttpModel::Attempt HttpModel::ask(const std::string& body, Moment deadline,
   return attempt;
 }
 
-Result<Completion> HttpModel::read(const std::string& body) const {
+Result<Completion> HttpModel::read(const std::string& body,
+                                   const CompletionRequest& request) const {
   const auto refuse = [&](const Error& error) {
     return unavailable(host_ + " answered with something else than a chat completion: " +
                        without_key(error.message));
   };
   auto json = parse_json(body);
   if (!json) return refuse(json.error());
-  auto completion = completion_from_json(*json);
+  auto completion = completion_from_json(*json, next_call_number(request.messages));
   if (!completion) return refuse(completion.error());
   return completion;
 }

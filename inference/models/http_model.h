@@ -47,7 +47,8 @@ class HttpModel final : public Model {
   HttpModel(HttpModelOptions options, std::string host, std::string path, std::string key);
   [[nodiscard]] Attempt ask(const std::string& body, std::chrono::steady_clock::time_point deadline,
                             const std::stop_token& stop) const;
-  [[nodiscard]] Result<Completion> read(const std::string& body) const;
+  [[nodiscard]] Result<Completion> read(const std::string& body,
+                                        const CompletionRequest& request) const;
   [[nodiscard]] std::chrono::milliseconds pause_after(const Attempt& attempt, int number,
                                                       const CompletionRequest& request) const;
   [[nodiscard]] std::string without_key(std::string text) const;

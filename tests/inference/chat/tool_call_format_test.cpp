@@ -37,6 +37,23 @@ TEST(ToolCalls, SeveralOfOneMessageKeepTheirOrder) {
   EXPECT_EQ(parsed.text, "then  done");
 }
 
+TEST(ToolCalls, OfALaterReplyDoNotTakeTheIdsOfAnEarlierOne) {
+  const std::string reply = "<tool_call>{\"name\": \"a\", \"arguments\": {}}</tool_call>";
+  std::vector<Message> conversation = {{Role::User, "Go on.", {}, ""}};
+  for (int turn = 0; turn < 3; ++turn) {
+    auto parsed =
+        parse_tool_calls(ToolCallFormat::Hermes, reply + reply, next_call_number(conversation));
+    ASSERT_EQ(parsed.calls.size(), 2U);
+    EXPECT_EQ(parsed.calls[0].id, "call_" + std::to_string(2 * turn));
+    EXPECT_EQ(parsed.calls[1].id, "call_" + std::to_string(2 * turn + 1));
+    conversation.push_back({Role::Assistant, "", std::move(parsed.calls), ""});
+  }
+  // Ids of others, and a conversation whose beginning was dropped.
+  conversation.erase(conversation.begin() + 1);
+  conversation.push_back({Role::Assistant, "", {{"call_x9", "a", {}}, {"toolu_77", "a", {}}}, ""});
+  EXPECT_EQ(next_call_number(conversation), 6U);
+}
+
 TEST(ToolCalls, MayLackTheClosingTag) {
   EXPECT_EQ(hermes("<tool_call>\n{\"name\": \"a\", \"arguments\": {}}").calls.size(), 1U);
   EXPECT_EQ(hermes("<tool_call>{\"name\": \"a\", \"arguments\": {}}\n"

@@ -160,6 +160,16 @@ TEST(HttpModel, SendsOneSeedForSeedAndStream) {
   EXPECT_NE(seeds[0], seeds[2]);
 }
 
+TEST(HttpModel, NumbersCallsWithoutAnIdOnFromTheConversation) {
+  Provider provider(always(R"({"choices":[{"message":{"content":null,"tool_calls":[
+      {"type":"function","function":{"name":"bash","arguments":"{}"}}]}}]})"));
+  CompletionRequest request = request_of("hi");
+  request.messages.push_back({Role::Assistant, "", {{"call_0", "bash", {}}}, ""});
+  auto completion = model_at(provider.url())->complete(request, {});
+  ASSERT_TRUE(completion) << completion.error().message;
+  EXPECT_EQ(completion->tool_calls.at(0).id, "call_1");
+}
+
 TEST(HttpModel, ReadsToolCallsAndTellsOfThoseItCannotRead) {
   Provider provider(always(
       R"({"choices":[{"finish_reason":"tool_calls","message":{"content":null,"tool_calls":[
