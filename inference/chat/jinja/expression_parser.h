@@ -51,6 +51,9 @@ class ExpressionParser {
   Result<ExpressionPtr> parse_filter(ExpressionPtr input);
   Result<ArgumentNodes> parse_arguments();
 
+  /// How deep a tree is; 0 for none.
+  static int depth_of(const ExpressionPtr& expression);
+  static int depth_of(const ArgumentNodes& arguments);
   /// Makes the node; errors where it nests too deeply.
   Result<ExpressionPtr> make(int line, int depth_of_parts, Expression::Node node);
 
