@@ -61,20 +61,41 @@ std::string excerpt(std::string_view text, std::size_t at, std::size_t length) {
   return std::string(text.substr(from, to - from));
 }
 
+/// The text as it stands inside of a JSON string.
+std::string escaped_for_json(std::string_view text) {
+  const std::string quoted = to_text(Json(text));
+  return quoted.substr(1, quoted.size() - 2);
+}
+
 /// What was found in a text: the excerpt.
 using Finding = std::optional<std::string>;
 
-Finding find_in(const Needle& needle, std::string_view text) {
-  const std::size_t at = needle.find_in(text);
-  if (at == std::string_view::npos) return std::nullopt;
-  return excerpt(text, at, needle.size());
-}
+/// A text as it was said or, in the arguments of tool calls, as JSON holds it.
+class Wanted {
+ public:
+  explicit Wanted(std::string_view text)
+      : plain_(text), escaped_(escaped_for_json(text)), differ_(escaped_for_json(text) != text) {}
+
+  [[nodiscard]] Finding find_in(std::string_view text) const {
+    for (const Needle* needle : {&plain_, &escaped_}) {
+      const std::size_t at = needle->find_in(text);
+      if (at != std::string_view::npos) return excerpt(text, at, needle->size());
+      if (!differ_) break;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  Needle plain_;
+  Needle escaped_;
+  bool differ_;
+};
 
 /// Every text is looked at once: first all blobs, then all messages, then the events that refer to
 /// them. A blob is shared by many rows, so this is less work than going from row to blob.
 class Search {
  public:
-  Search(Database& database, std::string_view text) : database_(database), needle_(text) {}
+  Search(Database& database, std::string_view text) : database_(database), wanted_(text) {}
 
   Result<std::vector<SearchHit>> run(std::size_t hits_max) {
     if (auto read = look_at_blobs(); !read) return read.error();
@@ -92,14 +113,14 @@ class Search {
       if (!*more) return {};
       auto content = unpack_blob(row->bytes(1), row->bytes(3), row->integer(2));
       if (!content) return content.error().during(database_.name() + ": a blob");
-      if (auto found = find_in(needle_, *content)) blobs_[row->text(0)] = *std::move(found);
+      if (auto found = wanted_.find_in(*content)) blobs_[row->text(0)] = *std::move(found);
     }
   }
 
   Finding in_column(const Statement& row, int column) const {
     switch (row.type(column)) {
       case SqlType::Text:
-        return find_in(needle_, row.bytes(column));
+        return wanted_.find_in(row.bytes(column));
       case SqlType::Blob: {
         const auto found = blobs_.find(row.bytes(column));
         return found == blobs_.end() ? Finding() : found->second;
@@ -162,7 +183,7 @@ class Search {
   };
 
   Database& database_;
-  Needle needle_;
+  Wanted wanted_;
   std::map<std::string, std::string, std::less<>> blobs_;  ///< Excerpts of those that match.
   std::map<std::string, MessageState, std::less<>> messages_;
 };

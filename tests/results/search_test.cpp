@@ -61,6 +61,31 @@ TEST_F(RunSearch, FindsArgumentsOfToolCallsAndReasons) {
   EXPECT_EQ(hits[0].kind, "trial_ended");
 }
 
+TEST(RunSearchInArguments, FindsTextWithQuotesBackslashesAndNewlines) {
+  auto folder = TemporaryFolder::make("search-test");
+  ASSERT_TRUE(folder);
+  const auto path = folder->path() / "run.db";
+  Trace trace = sample_trace("x");
+  trace.turns[0].completion.tool_calls[0].arguments = {
+      {"command", "grep \"a b\" C:\\temp\ncat <<'É'"}};
+  FakeClock clock;
+  const auto plan = sample_plan(1);
+  auto store = RunStore::create(path, sample_run(), plan, clock);
+  ASSERT_TRUE(store);
+  auto recorder = store->begin_trial(plan[0].id);
+  ASSERT_TRUE(recorder);
+  ASSERT_TRUE(record_turns(*recorder, trace));
+  ASSERT_TRUE(recorder->finish(sample_outcome(1), sample_grades(1)));
+  auto reader = RunReader::open(path);
+  ASSERT_TRUE(reader);
+  for (const std::string text : {"\"a b\"", "c:\\temp", "temp\ncat", "<<'É'"}) {
+    auto hits = reader->search(text);
+    ASSERT_TRUE(hits);
+    ASSERT_EQ(hits->size(), 1U) << text;
+    EXPECT_EQ(hits->front().kind, "completion");
+  }
+}
+
 TEST_F(RunSearch, FindsNothingWhereThereIsNothing) {
   EXPECT_TRUE(search("no such words anywhere").empty());
   EXPECT_FALSE(reader_->search(""));
