@@ -109,6 +109,21 @@ std::vector<const TrialSummary*> matching_trials(const std::vector<TrialSummary>
   return found;
 }
 
+/// The name of a trial of the last run, if `text` names a task of it.
+std::optional<std::string> trial_of_task(const fs::path& folder, std::string_view text) {
+  const std::vector<std::string> ids = run_ids(folder);
+  if (ids.empty()) return std::nullopt;
+  auto reader = RunReader::open(run_file(folder, ids.front()));
+  if (!reader) return std::nullopt;
+  auto trials = reader->trials();
+  if (!trials) return std::nullopt;
+  for (const TrialSummary& trial : *trials) {
+    if (!names_task(trial.trial.task, text)) continue;
+    return trial.trial.task + "@" + std::to_string(trial.trial.epoch);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 fs::path runs_folder() {
@@ -223,8 +238,12 @@ Result<RunReference> resolve_run_or_trial(const fs::path& folder, std::string_vi
   if (run) return RunReference{*run, {}};
   if (run.error().kind != ErrorKind::NotFound) return run.error();
   auto trial = resolve_trial(folder, text);
+  if (trial) return trial;
+  if (const auto example = trial_of_task(folder, text)) {
+    return not_found("\"" + std::string(text) + "\" is a task; a trial of it is " + *example);
+  }
   // Whoever names neither most likely meant a run.
-  return trial || trial.error().kind != ErrorKind::NotFound ? trial : run.error();
+  return trial.error().kind != ErrorKind::NotFound ? trial : run.error();
 }
 
 }  // namespace trialwright

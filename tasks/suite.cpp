@@ -279,6 +279,9 @@ Result<fs::path> find_suite(std::string_view name_or_path,
     message += "; did you mean \"" + near.front() + "\"?";
   else if (!known.empty())
     message += "; bundled are " + joined(known, ", ");
+  std::vector<std::string> searched;
+  for (const fs::path& folder : search_path) searched.push_back(folder.string());
+  if (!searched.empty()) message += " (looked in " + joined(searched, ", ") + ")";
   return not_found(message);
 }
 

@@ -114,5 +114,11 @@ TEST_F(RunFolder, TellsRunsFromTrials) {
   EXPECT_NE(neither.error().message.find("there is no run \"zzzz\""), std::string::npos);
 }
 
+TEST_F(RunFolder, SaysHowToNameATrialWhereATaskIsNamed) {
+  auto task = resolve_run_or_trial(path(), "task-1");
+  ASSERT_FALSE(task);
+  EXPECT_EQ(task.error().message, "\"task-1\" is a task; a trial of it is starter/files/task-1@1");
+}
+
 }  // namespace
 }  // namespace trialwright
