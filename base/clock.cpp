@@ -1,5 +1,8 @@
 #include "base/clock.h"
 
+#include <array>
+#include <cstdio>
+
 namespace trialwright {
 
 std::chrono::steady_clock::time_point SystemClock::now() const {
@@ -25,6 +28,26 @@ std::int64_t FakeClock::wall_us() const {
 void FakeClock::advance(std::chrono::microseconds by) {
   const std::lock_guard lock(mutex_);
   elapsed_ += by;
+}
+
+std::string duration_text(std::chrono::microseconds time) {
+  const double seconds = std::chrono::duration<double>(time).count();
+  std::array<char, 64> out{};
+  if (seconds < 0.0995) {
+    std::snprintf(out.data(), out.size(), "%.0f ms", seconds * 1e3);
+  } else if (seconds < 59.95) {
+    std::snprintf(out.data(), out.size(), "%.1f s", seconds);
+  } else {
+    const auto whole = std::chrono::round<std::chrono::seconds>(time).count();
+    if (whole < 3600) {
+      std::snprintf(out.data(), out.size(), "%lld m %02lld s", static_cast<long long>(whole / 60),
+                    static_cast<long long>(whole % 60));
+    } else {
+      std::snprintf(out.data(), out.size(), "%lld h %02lld m", static_cast<long long>(whole / 3600),
+                    static_cast<long long>(whole % 3600 / 60));
+    }
+  }
+  return out.data();
 }
 
 }  // namespace trialwright

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <mutex>
+#include <string>
 
 namespace trialwright {
 
@@ -36,5 +37,8 @@ class FakeClock final : public Clock {
   mutable std::mutex mutex_;
   std::chrono::microseconds elapsed_{0};
 };
+
+/// A time for people: "41 ms", "1.2 s", "3 m 05 s", "2 h 10 m".
+std::string duration_text(std::chrono::microseconds time);
 
 }  // namespace trialwright

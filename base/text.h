@@ -38,6 +38,11 @@ std::string joined(const std::vector<std::string>& parts, std::string_view separ
 /// ASCII letters only.
 std::string to_lower(std::string_view text);
 
+/// "12,345".
+std::string grouped(std::int64_t value);
+/// "3 trials", "1 trial".
+std::string counted(std::int64_t count, std::string_view noun);
+
 /// True if `text` matches a glob: `*` any run without `/`, `**` any run, `?` one byte.
 bool glob_matches(std::string_view glob, std::string_view text);
 

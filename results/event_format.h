@@ -22,6 +22,11 @@ inline constexpr std::string_view kGrade = "grade";
 inline constexpr std::string_view kTrialEnded = "trial_ended";
 inline constexpr std::string_view kNote = "note";
 
+/// The text of the note that flags a run in which an endpoint changed its model. Its detail names
+/// the model served `first` and the one served `now`.
+inline constexpr std::string_view kOtherModelServed =
+    "the endpoint serves another model than at first";
+
 /// What an event says.
 struct EventContent {
   std::string_view kind;  ///< One of the constants above.

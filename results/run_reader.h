@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -71,6 +72,14 @@ class RunReader {
   /// How many trials ended with each verdict; those without an outcome are not in it.
   Result<std::map<Verdict, int>> verdict_counts();
   Result<int> trial_count();
+
+  /// What the first completion of the plan was served by; empty if there is none, or it did not
+  /// say.
+  Result<std::string> first_served_model();
+  /// One row a model that was served later; a run with any is to be shown as flagged.
+  Result<std::vector<ServedModelChange>> served_model_changes();
+  /// How long the run was being made, in all its sessions.
+  Result<std::chrono::microseconds> elapsed();
 
   /// The events of one attempt, in order; 0 is the latest finished attempt, or the latest begun.
   /// Errors: NotFound if the trial or the attempt does not exist.

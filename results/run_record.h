@@ -69,6 +69,16 @@ struct TrialSummary {
   std::optional<TrialOutcome> outcome;  ///< None while the trial is missing.
 };
 
+/// That an endpoint served another model than at first, so that the run's trials are not all of
+/// one.
+struct ServedModelChange {
+  std::string first;
+  std::string now;
+  int trials = 0;    ///< In which this was seen.
+  std::string task;  ///< Where it was seen first.
+  int epoch = 0;
+};
+
 enum class RunStatus {
   Running,      ///< Being written, or its writer died.
   Finished,     ///< Every planned trial was seen to.

@@ -174,7 +174,9 @@ Result<RunStore> RunStore::open_for_resume(const fs::path& path, const Clock& cl
   if (!run) return run.error().during(step);
   auto plan = read_plan(*database);
   if (!plan) return plan.error().during(step);
+  bool has_begun = false;
   for (PlanRow& row : *plan) {
+    has_begun = has_begun || row.attempts > 0;
     state->trials[row.trial.id] = {row.number, row.attempts};
     if (!row.finished) state->pending.push_back(std::move(row.trial));
   }
@@ -184,7 +186,8 @@ Result<RunStore> RunStore::open_for_resume(const fs::path& path, const Clock& cl
   state->generations = static_cast<int>(*generations);
   auto statuses = read_statuses(*database);
   if (!statuses) return statuses.error().during(step);
-  if (statuses->back().status != RunStatus::Running) {
+  // A session that was cut off wrote no status; this row tells where the next one begins.
+  if (has_begun || statuses->back().status != RunStatus::Running) {
     auto reopened = write_status(*database, RunStatus::Running, clock.wall_us(), {});
     if (!reopened) return reopened.error().during(step);
   }

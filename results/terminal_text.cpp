@@ -26,18 +26,16 @@ constexpr std::array<Range, 9> kZeroWidth = {{{0x0300, 0x036F},
                                               {0x1DC0, 0x1DFF},
                                               {0x20D0, 0x20FF},
                                               {0xFE00, 0xFE2F}}};
-constexpr std::array<Range, 12> kWide = {{{0x1100, 0x115F},
-                                          {0x231A, 0x231B},
-                                          {0x23E9, 0x23EC},
-                                          {0x2E80, 0x303E},
-                                          {0x3041, 0xA4CF},
-                                          {0xA960, 0xA97C},
-                                          {0xAC00, 0xD7A3},
-                                          {0xF900, 0xFAFF},
-                                          {0xFE30, 0xFE6F},
-                                          {0xFF00, 0xFF60},
-                                          {0x1F300, 0x1FAFF},
-                                          {0x20000, 0x3FFFD}}};
+constexpr std::array<Range, 42> kWide = {
+    {{0x1100, 0x115F},   {0x231A, 0x231B},  {0x23E9, 0x23EC}, {0x23F0, 0x23F0}, {0x23F3, 0x23F3},
+     {0x25FD, 0x25FE},   {0x2614, 0x2615},  {0x2648, 0x2653}, {0x267F, 0x267F}, {0x2693, 0x2693},
+     {0x26A1, 0x26A1},   {0x26AA, 0x26AB},  {0x26BD, 0x26BE}, {0x26C4, 0x26C5}, {0x26CE, 0x26CE},
+     {0x26D4, 0x26D4},   {0x26EA, 0x26EA},  {0x26F2, 0x26F3}, {0x26F5, 0x26F5}, {0x26FA, 0x26FA},
+     {0x26FD, 0x26FD},   {0x2705, 0x2705},  {0x270A, 0x270B}, {0x2728, 0x2728}, {0x274C, 0x274C},
+     {0x274E, 0x274E},   {0x2753, 0x2755},  {0x2757, 0x2757}, {0x2795, 0x2797}, {0x27B0, 0x27B0},
+     {0x27BF, 0x27BF},   {0x2B1B, 0x2B1C},  {0x2B50, 0x2B50}, {0x2E80, 0x303E}, {0x3041, 0xA4CF},
+     {0xA960, 0xA97C},   {0xAC00, 0xD7A3},  {0xF900, 0xFAFF}, {0xFE30, 0xFE6F}, {0xFF00, 0xFF60},
+     {0x1F300, 0x1FAFF}, {0x20000, 0x3FFFD}}};
 /// Invisible, or able to make text look like other text.
 constexpr std::array<Range, 8> kDeceiving = {{{0x00AD, 0x00AD},
                                               {0x061C, 0x061C},
@@ -57,6 +55,36 @@ int width_of(char32_t c) {
   if (c < 0x300) return 1;
   if (is_in(kZeroWidth, c)) return 0;
   return is_in(kWide, c) ? 2 : 1;
+}
+
+std::string_view code_of(Colour colour) {
+  switch (colour) {
+    case Colour::Plain:
+      return "";
+    case Colour::Bold:
+      return "\033[1m";
+    case Colour::Dim:
+      return "\033[2m";
+    case Colour::Green:
+      return "\033[32m";
+    case Colour::Red:
+      return "\033[31m";
+    case Colour::Yellow:
+      return "\033[33m";
+    case Colour::Blue:
+      return "\033[34m";
+    case Colour::Cyan:
+      return "\033[36m";
+  }
+  CHECK(false, "every colour has a code");
+}
+
+/// How long the escape sequence (CSI) at the start of `text` is; 0 if there is none.
+std::size_t escape_length(std::string_view text) {
+  if (!text.starts_with("\033[")) return 0;
+  std::size_t end = 2;
+  while (end < text.size() && (text[end] < '@' || text[end] > '~')) ++end;
+  return std::min(end + 1, text.size());
 }
 
 std::string escaped(const char* format, unsigned value) {
@@ -111,6 +139,29 @@ void wrap_line(std::string_view line, int width, std::vector<std::string>& lines
 
 }  // namespace
 
+std::string painted(std::string_view text, Colour colour) {
+  if (colour == Colour::Plain) return std::string(text);
+  return std::string(code_of(colour)) + std::string(text) + "\033[0m";
+}
+
+Colour verdict_colour(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::Passed:
+      return Colour::Green;
+    case Verdict::Failed:
+      return Colour::Red;
+    case Verdict::Limit:
+      return Colour::Yellow;
+    case Verdict::Infra:
+    case Verdict::GraderError:
+    case Verdict::Invalid:
+      return Colour::Blue;
+    case Verdict::Skipped:
+      return Colour::Dim;
+  }
+  CHECK(false, "every verdict has a colour");
+}
+
 std::string visible_text(std::string_view text) {
   std::string out;
   out.reserve(text.size());
@@ -125,9 +176,19 @@ std::string visible_text(std::string_view text) {
   return out;
 }
 
+std::string visible_line(std::string_view text) {
+  std::string out = visible_text(text);
+  std::ranges::replace(out, '\n', ' ');
+  return out;
+}
+
 int display_width(std::string_view text) {
   int width = 0;
   while (!text.empty()) {
+    if (const std::size_t escape = escape_length(text); escape > 0) {
+      text.remove_prefix(escape);
+      continue;
+    }
     const CodePoint point = decode_utf8(text);
     width += width_of(point.value);
     text.remove_prefix(point.length);

@@ -22,6 +22,26 @@ std::string_view verdict_name(Verdict verdict) {
   CHECK(false, "every verdict has a name");
 }
 
+std::string_view verdict_glyph(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::Passed:
+      return "✓";
+    case Verdict::Failed:
+      return "✗";
+    case Verdict::Limit:
+      return "◷";
+    case Verdict::Infra:
+      return "!";
+    case Verdict::GraderError:
+      return "?";
+    case Verdict::Invalid:
+      return "⊘";
+    case Verdict::Skipped:
+      return "–";
+  }
+  CHECK(false, "every verdict has a sign");
+}
+
 Result<Verdict> verdict_from_name(std::string_view name) {
   for (const Verdict verdict : {Verdict::Passed, Verdict::Failed, Verdict::Limit, Verdict::Infra,
                                 Verdict::GraderError, Verdict::Invalid, Verdict::Skipped}) {

@@ -27,6 +27,9 @@ enum class Verdict {
 /// "passed", "failed", "limit", "infra", "grader_error", "invalid" or "skipped".
 std::string_view verdict_name(Verdict verdict);
 Result<Verdict> verdict_from_name(std::string_view name);
+/// The sign that stands for a verdict where there is room for one character: "✓", "✗", "◷" for a
+/// limit, "!" for the machine, "?" for the grader, "⊘" for tampering, "–" for skipped.
+std::string_view verdict_glyph(Verdict verdict);
 /// True for Passed, Failed and Limit.
 bool enters_score(Verdict verdict);
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdio>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "results/terminal_text.h"
 
@@ -11,49 +12,10 @@ namespace trialwright {
 
 namespace {
 
-constexpr std::string_view kReset = "\x1b[0m";
-constexpr std::string_view kBold = "\x1b[1m";
-constexpr std::string_view kDim = "\x1b[2m";
-constexpr std::string_view kRed = "\x1b[31m";
-constexpr std::string_view kGreen = "\x1b[32m";
-constexpr std::string_view kYellow = "\x1b[33m";
-constexpr std::string_view kCyan = "\x1b[36m";
-
 std::string decimal(const char* format, double value) {
   std::array<char, 32> text{};
   std::snprintf(text.data(), text.size(), format, value);
   return text.data();
-}
-
-/// 1234567 as "1,234,567".
-std::string grouped(std::int64_t number) {
-  std::string digits = std::to_string(number);
-  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > (number < 0 ? 1 : 0);
-       at -= 3) {
-    digits.insert(static_cast<std::size_t>(at), ",");
-  }
-  return digits;
-}
-
-std::string seconds(std::chrono::microseconds time) {
-  return decimal("%.1f s", static_cast<double>(time.count()) / 1e6);
-}
-
-std::string_view verdict_sign(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::Passed:
-      return "✓";
-    case Verdict::Failed:
-    case Verdict::Limit:
-      return "✗";
-    default:
-      return "!";
-  }
-}
-
-std::string_view verdict_colour(Verdict verdict) {
-  if (verdict == Verdict::Passed) return kGreen;
-  return enters_score(verdict) ? kRed : kYellow;
 }
 
 /// Writes the transcript part by part.
@@ -77,20 +39,14 @@ class Transcript {
   }
 
  private:
-  void line(std::string_view text, std::string_view style = {}) {
-    if (options_.colour && !style.empty()) {
-      out_ += style;
-      out_ += text;
-      out_ += kReset;
-    } else {
-      out_ += text;
-    }
+  void line(std::string_view text, Colour colour = Colour::Plain) {
+    out_ += painted(text, options_.colour ? colour : Colour::Plain);
     out_ += '\n';
   }
 
   /// Lines of outside text behind a margin, wrapped, at most `lines_max` of them.
   void body(std::string_view text, std::string_view margin, int lines_max,
-            std::string_view style = {}) {
+            Colour colour = Colour::Plain) {
     std::string visible = visible_text(text);
     while (visible.ends_with('\n')) visible.pop_back();
     const auto lines = wrapped(visible, width_ - display_width(margin));
@@ -98,18 +54,19 @@ class Transcript {
     // Folding away one or two lines would save none.
     const int shown = lines_max > 0 && count > lines_max + 2 ? lines_max : count;
     const int head = shown == count ? count : shown - shown / 4;
-    for (int i = 0; i < head; ++i) margin_line(margin, lines[static_cast<std::size_t>(i)], style);
+    for (int i = 0; i < head; ++i) margin_line(margin, lines[static_cast<std::size_t>(i)], colour);
     if (shown == count) return;
-    line(std::string(margin) + "… " + std::to_string(count - shown) + " lines folded …", kDim);
+    line(std::string(margin) + "… " + std::to_string(count - shown) + " lines folded …",
+         Colour::Dim);
     for (int i = count - (shown - head); i < count; ++i) {
-      margin_line(margin, lines[static_cast<std::size_t>(i)], style);
+      margin_line(margin, lines[static_cast<std::size_t>(i)], colour);
     }
   }
 
-  void margin_line(std::string_view margin, std::string_view text, std::string_view style) {
+  void margin_line(std::string_view margin, std::string_view text, Colour colour) {
     std::string whole = std::string(margin) + std::string(text);
     while (whole.ends_with(' ')) whole.pop_back();
-    line(whole, style);
+    line(whole, colour);
   }
 
   /// A line across with a title and, at its end, a remark.
@@ -120,11 +77,11 @@ class Transcript {
     for (int i = 0; i < room; ++i) text += "─";
     if (!remark.empty()) text += " " + std::string(remark);
     out_ += '\n';
-    body(text, "", 0, kBold);
+    body(text, "", 0, Colour::Bold);
   }
 
   void header(const TrialSummary& trial) {
-    body(trial.trial.task + " · epoch " + std::to_string(trial.trial.epoch), "", 0, kBold);
+    body(trial.trial.task + " · epoch " + std::to_string(trial.trial.epoch), "", 0, Colour::Bold);
     std::string facts = "trial " + visible_text(trial.trial.id).substr(0, 16);
     if (trial.attempts > 1) {
       facts += " · attempt " + std::to_string(trial.finished_attempt) + " of " +
@@ -132,20 +89,19 @@ class Transcript {
     }
     facts += " · seed " + std::to_string(trial.trial.seed);
     if (!trial.trial.tags.empty()) facts += " · " + visible_text(joined(trial.trial.tags, ", "));
-    body(facts, "", 0, kDim);
-    if (!trial.outcome) return line("! not finished", kYellow);
+    body(facts, "", 0, Colour::Dim);
+    if (!trial.outcome) return line("! not finished", Colour::Yellow);
     const TrialOutcome& outcome = *trial.outcome;
-    std::string verdict = std::string(verdict_sign(outcome.verdict)) + " " +
+    std::string verdict = std::string(verdict_glyph(outcome.verdict)) + " " +
                           std::string(verdict_name(outcome.verdict));
     if (outcome.reward) verdict += " · reward " + decimal("%.2f", *outcome.reward);
     if (!outcome.reason.empty()) verdict += " · " + outcome.reason;
     body(verdict, "", 0, verdict_colour(outcome.verdict));
-    std::string use = std::to_string(outcome.turns) + (outcome.turns == 1 ? " turn" : " turns") +
-                      " · " + grouped(outcome.prompt_tokens) + " tokens in (" +
-                      grouped(outcome.cached_tokens) + " cached), " +
+    std::string use = counted(outcome.turns, "turn") + " · " + grouped(outcome.prompt_tokens) +
+                      " tokens in (" + grouped(outcome.cached_tokens) + " cached), " +
                       grouped(outcome.completion_tokens) + " out";
-    if (options_.times) use += " · " + seconds(outcome.total_time);
-    body(use, "", 0, kDim);
+    if (options_.times) use += " · " + duration_text(outcome.total_time);
+    body(use, "", 0, Colour::Dim);
   }
 
   void show_turn(const Turn& turn, int number) {
@@ -153,7 +109,7 @@ class Transcript {
     std::string remark = grouped(completion.usage.prompt_tokens) + " in, " +
                          grouped(completion.usage.completion_tokens) + " out";
     if (options_.times)
-      remark += ", " + seconds(completion.timings.prefill + completion.timings.decode);
+      remark += ", " + duration_text(completion.timings.prefill + completion.timings.decode);
     if (completion.finish != FinishReason::Stop) {
       remark += ", " + std::string(finish_reason_name(completion.finish));
     }
@@ -161,13 +117,13 @@ class Transcript {
     body(completion.text, "", 0);
     for (const ToolCall& call : completion.tool_calls) show_call(call);
     for (const std::string& error : completion.tool_call_errors) {
-      body("! call not understood: " + error, "", 0, kYellow);
+      body("! call not understood: " + error, "", 0, Colour::Yellow);
     }
     for (const Observation& observation : turn.observations) show(observation);
   }
 
   void show_call(const ToolCall& call) {
-    body("▶ " + call.name, "", 0, kCyan);
+    body("▶ " + call.name, "", 0, Colour::Cyan);
     if (!call.arguments.is_object()) {
       return body(to_text(call.arguments), "    ", options_.lines_max);
     }
@@ -183,14 +139,14 @@ class Transcript {
   }
 
   void show(const Observation& observation) {
-    if (observation.is_error) line("! error", kYellow);
-    if (observation.text.empty()) return line("│ (nothing)", kDim);
+    if (observation.is_error) line("! error", Colour::Yellow);
+    if (observation.text.empty()) return line("│ (nothing)", Colour::Dim);
     body(observation.text, "│ ", options_.lines_max);
   }
 
   void show_end(const Trace& trace) {
     rule("end", episode_end_name(trace.end));
-    if (!trace.error.empty()) body("! " + trace.error, "", 0, kYellow);
+    if (!trace.error.empty()) body("! " + trace.error, "", 0, Colour::Yellow);
     if (!trace.answer.empty()) body("answer: " + trace.answer, "", options_.lines_max);
   }
 
@@ -204,7 +160,7 @@ class Transcript {
       if (!grade.version.empty()) text += " " + grade.version;
       if (stored.generation > 0)
         text += " (graded again, " + std::to_string(stored.generation) + ")";
-      body(text, "", 0, grade.score >= 1 ? kGreen : kRed);
+      body(text, "", 0, grade.score >= 1 ? Colour::Green : Colour::Red);
       body(grade.explanation, "    ", options_.lines_max);
     }
   }

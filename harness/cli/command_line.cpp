@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <clocale>
+#include <csignal>
+#include <cstdlib>
+#include <exception>
 #include <optional>
 
 #include "base/text.h"
@@ -58,16 +60,29 @@ bool asks_for_help(std::span<const std::string> words) {
   return false;
 }
 
-}  // namespace
+/// Of the exception that is being handled.
+std::string exception_text() {
+  try {
+    throw;
+  } catch (const std::exception& error) {
+    return error.what();
+  } catch (...) {
+    return "something was thrown that is no exception";
+  }
+}
 
-int run_command_line(std::span<const std::string> arguments) {
+int report_internal(const std::string& what) {
+  const Console err(STDERR_FILENO, "auto");
+  err.line("trialwright: internal error: " + visible_line(what));
+  return kExitInternal;
+}
+
+int run_named_command(std::span<const std::string> arguments) {
   const Console out(STDOUT_FILENO, "auto");
   if (!arguments.empty() && (arguments[0] == "--version" || arguments[0] == "-V")) {
     out.line("trialwright " TRIALWRIGHT_VERSION);
     return kExitDone;
   }
-  // Only the width of characters depends on the locale; numbers are always written the same way.
-  std::setlocale(LC_CTYPE, "C.UTF-8");
   if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h") {
     out.write(help_overview(all_commands()));
     return arguments.empty() ? kExitUsage : kExitDone;
@@ -86,6 +101,24 @@ int run_command_line(std::span<const std::string> arguments) {
     return report_error(invalid("--color must be auto, always or never, not \"" + color + "\""));
   }
   return found.command->run(*parsed);
+}
+
+}  // namespace
+
+int run_command_line(std::span<const std::string> arguments) {
+  // A reader that goes away, `| head` or a log that was closed, must not end a run that is being
+  // recorded; what is written to it is lost.
+  std::signal(SIGPIPE, SIG_IGN);
+  // What a thread lets out cannot be caught below.
+  std::set_terminate([] {
+    const bool thrown = std::current_exception() != nullptr;
+    std::_Exit(report_internal(thrown ? exception_text() : "the program cannot go on"));
+  });
+  try {
+    return run_named_command(arguments);
+  } catch (...) {
+    return report_internal(exception_text());
+  }
 }
 
 }  // namespace trialwright

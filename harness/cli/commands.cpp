@@ -35,7 +35,7 @@ Console error_console(const Arguments& arguments) {
 
 int report_error(const Error& error) {
   const Console console(STDERR_FILENO, "auto");
-  console.line(console.paint("trialwright:", Colour::Red) + " " + error.message);
+  console.line(console.paint("trialwright:", Colour::Red) + " " + visible_line(error.message));
   return exit_code_of(error);
 }
 

@@ -26,7 +26,8 @@ std::vector<Flag> with_common(std::vector<Flag> flags);
 Console output_console(const Arguments& arguments);
 Console error_console(const Arguments& arguments);
 
-/// Prints `trialwright: MESSAGE` on standard error and gives the error's exit code.
+/// Prints `trialwright: MESSAGE` on standard error, as one line whatever is in it, and gives the
+/// error's exit code.
 int report_error(const Error& error);
 
 }  // namespace trialwright

@@ -8,8 +8,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <cwchar>
 #include <limits>
+#include <numeric>
 
 #include "base/text.h"
 
@@ -30,38 +30,22 @@ bool wants_colours(std::string_view choice, bool is_terminal) {
   return is_terminal && (term == nullptr || std::string_view(term) != "dumb");
 }
 
-std::string_view code_of(Colour colour) {
-  switch (colour) {
-    case Colour::Plain:
-      return "";
-    case Colour::Bold:
-      return "\033[1m";
-    case Colour::Dim:
-      return "\033[2m";
-    case Colour::Green:
-      return "\033[32m";
-    case Colour::Red:
-      return "\033[31m";
-    case Colour::Yellow:
-      return "\033[33m";
-    case Colour::Blue:
-      return "\033[34m";
-  }
-  return "";
-}
-
 std::string formatted(const char* format, double value) {
   std::array<char, 64> text{};
   std::snprintf(text.data(), text.size(), format, value);
   return text.data();
 }
 
-/// Skips one escape sequence (CSI) at the start of `text`; 0 if there is none.
-std::size_t escape_length(std::string_view text) {
-  if (text.size() < 2 || text[0] != '\033' || text[1] != '[') return 0;
-  std::size_t end = 2;
-  while (end < text.size() && (text[end] < '@' || text[end] > '~')) ++end;
-  return std::min(end + 1, text.size());
+/// Takes `excess` columns from the widest of `which`, none of which becomes narrower than a word.
+void shrink(std::vector<int>& widths, const std::vector<std::size_t>& which, int& excess) {
+  constexpr int kNarrowest = 8;
+  while (excess > 0 && !which.empty()) {
+    const std::size_t widest =
+        *std::ranges::max_element(which, {}, [&](std::size_t i) { return widths[i]; });
+    if (widths[widest] <= kNarrowest) return;
+    --widths[widest];
+    --excess;
+  }
 }
 
 }  // namespace
@@ -80,41 +64,26 @@ int Console::table_columns() const {
 }
 
 std::string Console::paint(std::string_view text, Colour colour) const {
-  if (!has_colours_ || colour == Colour::Plain) return std::string(text);
-  return std::string(code_of(colour)) + std::string(text) + "\033[0m";
+  return painted(text, has_colours_ ? colour : Colour::Plain);
 }
 
-void Console::write(std::string_view text) const {
+bool Console::write(std::string_view text) const {
   while (!text.empty()) {
     const ssize_t written = ::write(fd_, text.data(), text.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return;
+    if (written < 0) return false;
     text.remove_prefix(static_cast<std::size_t>(written));
   }
-}
-
-int columns_of(std::string_view text) {
-  int columns = 0;
-  while (!text.empty()) {
-    if (const std::size_t escape = escape_length(text); escape > 0) {
-      text.remove_prefix(escape);
-      continue;
-    }
-    const CodePoint point = decode_utf8(text);
-    text.remove_prefix(point.length);
-    const int width = ::wcwidth(static_cast<wchar_t>(point.value));
-    columns += width < 0 ? 1 : width;
-  }
-  return columns;
+  return true;
 }
 
 std::string cut_to(std::string_view text, int columns) {
-  if (columns_of(text) <= columns) return std::string(text);
+  if (display_width(text) <= columns) return std::string(text);
   std::string out;
   int used = 0;
   while (!text.empty()) {
     const CodePoint point = decode_utf8(text);
-    const int width = columns_of(text.substr(0, point.length));
+    const int width = display_width(text.substr(0, point.length));
     if (used + width > columns - 1) break;
     out += text.substr(0, point.length);
     used += width;
@@ -123,30 +92,40 @@ std::string cut_to(std::string_view text, int columns) {
   return columns > 0 ? out + "…" : out;
 }
 
-std::string table_text(const std::vector<std::vector<std::string>>& rows,
-                       const std::vector<std::size_t>& right_aligned, int columns_max) {
+std::string cut_start_to(std::string_view text, int columns) {
+  if (display_width(text) <= columns) return std::string(text);
+  while (!text.empty() && display_width(text) > columns - 1) {
+    text.remove_prefix(decode_utf8(text).length);
+  }
+  return "…" + std::string(text);
+}
+
+std::string table_text(std::vector<std::vector<std::string>> rows,
+                       const std::vector<std::size_t>& right_aligned, int columns_max,
+                       const std::vector<std::size_t>& cut_first) {
   std::vector<int> widths;
-  for (const auto& row : rows) {
+  for (auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()), 0);
-    for (std::size_t i = 0; i < row.size(); ++i)
-      widths[i] = std::max(widths[i], columns_of(row[i]));
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      row[i] = visible_line(row[i]);
+      widths[i] = std::max(widths[i], display_width(row[i]));
+    }
   }
-  int total = 2 * (static_cast<int>(widths.size()) - 1);
-  for (const int width : widths) total += width;
-  while (total > columns_max && !widths.empty()) {
-    auto widest = std::max_element(widths.begin(), widths.end());
-    if (*widest <= 8) break;
-    --*widest;
-    --total;
-  }
+  int excess = 2 * (static_cast<int>(widths.size()) - 1) - columns_max;
+  for (const int width : widths) excess += width;
+  std::vector<std::size_t> all(widths.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  shrink(widths, cut_first, excess);
+  shrink(widths, all, excess);
   std::string out;
   for (const auto& row : rows) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
       const bool right =
           std::find(right_aligned.begin(), right_aligned.end(), i) != right_aligned.end();
-      const std::string cell = columns_of(row[i]) > widths[i] ? cut_to(row[i], widths[i]) : row[i];
-      const std::string padding(static_cast<std::size_t>(widths[i] - columns_of(cell)), ' ');
+      const std::string cell =
+          display_width(row[i]) > widths[i] ? cut_to(row[i], widths[i]) : row[i];
+      const std::string padding(static_cast<std::size_t>(widths[i] - display_width(cell)), ' ');
       if (i > 0) line += "  ";
       line += right ? padding + cell : cell + padding;
     }
@@ -154,18 +133,6 @@ std::string table_text(const std::vector<std::vector<std::string>>& rows,
     out += line + "\n";
   }
   return out;
-}
-
-std::string duration_text(double seconds) {
-  if (seconds < 60) return formatted("%.1f s", seconds);
-  const auto whole = static_cast<long>(seconds + 0.5);
-  std::array<char, 64> text{};
-  if (whole < 3600) {
-    std::snprintf(text.data(), text.size(), "%ld m %02ld s", whole / 60, whole % 60);
-  } else {
-    std::snprintf(text.data(), text.size(), "%ld h %02ld m", whole / 3600, whole / 60 % 60);
-  }
-  return text.data();
 }
 
 std::string bytes_text(double bytes) {

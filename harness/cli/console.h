@@ -4,9 +4,9 @@
 #include <string_view>
 #include <vector>
 
-namespace trialwright {
+#include "results/terminal_text.h"
 
-enum class Colour { Plain, Bold, Dim, Green, Red, Yellow, Blue };
+namespace trialwright {
 
 /// How text goes to one of the two standard streams. Results go to standard output; progress, notes
 /// and errors to standard error.
@@ -25,9 +25,10 @@ class Console {
   [[nodiscard]] int table_columns() const;
 
   [[nodiscard]] std::string paint(std::string_view text, Colour colour) const;
-  /// Writes the text whole, also to a pipe; a reader that has gone away is no error.
-  void write(std::string_view text) const;
-  void line(std::string_view text) const { write(std::string(text) + "\n"); }
+  /// Writes the text whole, also to a pipe. Nobody is told of a reader that has gone away; false
+  /// lets a caller stop working for it.
+  bool write(std::string_view text) const;
+  bool line(std::string_view text) const { return write(std::string(text) + "\n"); }
 
  private:
   int fd_;
@@ -35,22 +36,22 @@ class Console {
   bool has_colours_;
 };
 
-/// How many terminal columns a text takes: code points, without escape sequences; wide and
-/// combining characters are counted as wcwidth does where the C library knows them.
-int columns_of(std::string_view text);
-
 /// Cut at `columns`, with an ellipsis if something is cut. Text without escape sequences only.
 std::string cut_to(std::string_view text, int columns);
 
-/// Rows in columns that line up. The first row is the heading.
+/// Cut at the start, for names whose ends tell them apart.
+std::string cut_start_to(std::string_view text, int columns);
+
+/// Rows in columns that line up. The first row is the heading. Cells may hold text from outside: it
+/// is shown as visible_line shows it.
 ///
 /// right_aligned  the numbers of the columns that hold numbers.
-/// columns_max    longer lines lose the end of their widest cell.
-std::string table_text(const std::vector<std::vector<std::string>>& rows,
-                       const std::vector<std::size_t>& right_aligned, int columns_max);
+/// columns_max    longer lines lose the end of their widest cell,
+/// cut_first      of these columns before the others.
+std::string table_text(std::vector<std::vector<std::string>> rows,
+                       const std::vector<std::size_t>& right_aligned, int columns_max,
+                       const std::vector<std::size_t>& cut_first = {});
 
-/// "1.2 s", "3 m 05 s", "2 h 10 m".
-std::string duration_text(double seconds);
 /// "98.4 MB".
 std::string bytes_text(double bytes);
 

@@ -56,7 +56,7 @@ Finding look_at_memory() {
 /// Free space where `path` is or would be.
 Finding look_at_disk(const std::string& subject, fs::path path) {
   const std::string shown = path.string();
-  while (!path.empty() && !fs::exists(path) && path != path.parent_path())
+  while (!path.empty() && !path_exists(path) && path != path.parent_path())
     path = path.parent_path();
   struct statvfs status {};
   if (::statvfs(path.empty() ? "." : path.c_str(), &status) != 0) {
@@ -90,7 +90,7 @@ Finding look_at_models() {
   Json here = Json::array();
   std::string text;
   for (const ModelEntry& entry : catalog->models) {
-    const bool present = fs::exists(pulled_model_path(entry, models_folder()));
+    const bool present = path_exists(pulled_model_path(entry, models_folder()));
     if (present) here.push_back(entry.name);
     text += (text.empty() ? "" : ", ") + entry.name + (present ? "" : " (not pulled)");
   }

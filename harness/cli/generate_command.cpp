@@ -18,8 +18,7 @@ Json token_to_json(const TokenLogprob& token, const Tokenizer& tokenizer) {
           {"logprob", token.logprob}};
 }
 
-Json completion_to_json(const Completion& completion, const Tokenizer& tokenizer,
-                        bool with_logprobs) {
+Json completion_to_json(const Completion& completion, const Tokenizer& tokenizer) {
   Json ids = Json::array();
   Json logprobs = Json::array();
   for (const GeneratedToken& token : completion.tokens) {
@@ -36,7 +35,7 @@ Json completion_to_json(const Completion& completion, const Tokenizer& tokenizer
   Json json = {{"text", completion.text},
                {"finish", finish_reason_name(completion.finish)},
                {"token_ids", ids}};
-  if (with_logprobs) json["logprobs"] = logprobs;
+  json["logprobs"] = logprobs;
   json["usage"] = {{"prompt_tokens", completion.usage.prompt_tokens},
                    {"cached_tokens", completion.usage.cached_tokens},
                    {"completion_tokens", completion.usage.completion_tokens}};
@@ -69,6 +68,9 @@ Result<CompletionRequest> read_request(const Arguments& arguments) {
   for (const auto* number : {&seed, &tokens, &logprobs}) {
     if (!*number) return number->error();
   }
+  if (arguments.has("logprobs") && !arguments.has("json")) {
+    return invalid("--logprobs needs --json, which prints them");
+  }
   request.sampling = *sampling;
   request.sampling.seed = static_cast<std::uint64_t>(*seed);
   request.tokens_max = static_cast<int>(*tokens);
@@ -90,15 +92,19 @@ int run_generate(const Arguments& arguments) {
 
   const Console out = output_console(arguments);
   const bool json = arguments.has("json");
-  if (!json) request->on_text = [&out](std::string_view text) { out.write(text); };
+  if (!json) {
+    // A pipe gets what the model said, a terminal what it cannot be made to obey.
+    request->on_text = [&out](std::string_view text) {
+      out.write(out.is_terminal() ? visible_text(text) : std::string(text));
+    };
+  }
   const SignalStop signals;
   auto completion = arguments.has("raw") ? (*model)->continue_text(request->messages.back().content,
                                                                    *request, signals.token())
                                          : (*model)->complete(*request, signals.token());
   if (!completion) return report_error(completion.error());
   if (json) {
-    out.line(
-        to_text(completion_to_json(*completion, (*model)->tokenizer(), arguments.has("logprobs"))));
+    out.line(to_text(completion_to_json(*completion, (*model)->tokenizer())));
   } else {
     out.line("");
   }
@@ -114,8 +120,7 @@ Command generate_command() {
       {"raw", "", "Continue the prompt as it stands, without the chat template.", '\0', false},
       {"max-tokens", "N", "At most so many tokens; 256 if left out.", 'n', false},
       {"stop", "TEXT", "End before this text (may be repeated).", '\0', true},
-      {"logprobs", "K", "With --json: each token's log-probability and its K likeliest rivals.",
-       '\0', false},
+      {"logprobs", "K", "With --json: the K likeliest tokens at each place, too.", '\0', false},
       {"seed", "N", "Seed of the draws; 0 if left out.", '\0', false},
       {"json", "", "Print one JSON object: text, token_ids, logprobs, usage, timings.", '\0',
        false}};

@@ -1,3 +1,6 @@
+#include <algorithm>
+
+#include "base/clock.h"
 #include "base/text.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/open_model.h"
@@ -5,6 +8,7 @@
 #include "harness/cli/signals.h"
 #include "harness/cli/summary.h"
 #include "harness/run/replay.h"
+#include "harness/run/spec.h"
 #include "results/run_folder.h"
 #include "results/run_reader.h"
 #include "results/terminal_text.h"
@@ -30,26 +34,46 @@ Result<void> show_trial(RunReader& reader, const std::string& trial_id, bool ful
   return {};
 }
 
+/// The first folder of the tasks' ids, if all have the same: the suite's name. A trial is found
+/// without it.
+std::string_view common_folder(const std::vector<TrialSummary>& trials) {
+  if (trials.empty()) return "";
+  const std::string_view first = trials.front().trial.task;
+  const std::string_view folder = first.substr(0, first.find('/') + 1);
+  const bool shared = std::ranges::all_of(
+      trials, [&](const TrialSummary& trial) { return trial.trial.task.starts_with(folder); });
+  return shared ? folder : "";
+}
+
+std::vector<std::string> outcome_cells(const TrialSummary& trial) {
+  if (!trial.outcome) return {"· missing", "-", "-", "-"};
+  const TrialOutcome& outcome = *trial.outcome;
+  return {std::string(verdict_glyph(outcome.verdict)) + " " +
+              std::string(verdict_name(outcome.verdict)),
+          outcome.reward ? to_text(Json(*outcome.reward)) : "-", std::to_string(outcome.turns),
+          duration_text(outcome.total_time)};
+}
+
+/// One trial a line, each by a name that `show` takes.
 Result<void> show_trials(RunReader& reader, const Console& out) {
   auto trials = reader.trials();
   if (!trials) return trials.error();
-  std::vector<std::vector<std::string>> rows = {
-      {"TRIAL", "TASK", "EPOCH", "VERDICT", "REWARD", "TURNS", "TIME"}};
+  // Whoever reads a file or a pipe gets everything; a screen what fits on it.
+  const bool whole = !out.is_terminal();
+  const std::size_t skipped = whole ? 0 : common_folder(*trials).size();
+  constexpr int kBesideName = 38;
+  const int name_columns = std::max(12, out.table_columns() - kBesideName);
+  std::vector<std::vector<std::string>> rows = {{"TRIAL", "VERDICT", "REWARD", "TURNS", "TIME"}};
+  if (whole) rows.front().emplace_back("ID");
   for (const TrialSummary& trial : *trials) {
-    std::vector<std::string> row = {trial.trial.id.substr(0, 10), trial.trial.task,
-                                    std::to_string(trial.trial.epoch)};
-    if (trial.outcome) {
-      const TrialOutcome& outcome = *trial.outcome;
-      row.emplace_back(verdict_name(outcome.verdict));
-      row.push_back(outcome.reward ? to_text(Json(*outcome.reward)) : "-");
-      row.push_back(std::to_string(outcome.turns));
-      row.push_back(duration_text(std::chrono::duration<double>(outcome.total_time).count()));
-    } else {
-      row.insert(row.end(), {"missing", "-", "-", "-"});
-    }
+    const std::string name =
+        trial.trial.task.substr(skipped) + "@" + std::to_string(trial.trial.epoch);
+    std::vector<std::string> row = {cut_start_to(visible_line(name), name_columns)};
+    for (std::string& cell : outcome_cells(trial)) row.push_back(std::move(cell));
+    if (whole) row.push_back(trial.trial.id.substr(0, 10));
     rows.push_back(std::move(row));
   }
-  out.write(table_text(rows, {2, 4, 5, 6}, out.table_columns()));
+  out.write(table_text(rows, {2, 3, 4}, out.table_columns()));
   return {};
 }
 
@@ -83,9 +107,10 @@ int run_search(const Arguments& arguments) {
   if (!hits) return report_error(hits.error());
   const Console out = output_console(arguments);
   for (const SearchHit& hit : *hits) {
-    out.line(out.paint(hit.task + "@" + std::to_string(hit.epoch), Colour::Bold) + " " +
-             out.paint("#" + std::to_string(hit.sequence) + " " + hit.kind, Colour::Dim) + "  " +
-             visible_text(hit.excerpt));
+    const std::string trial = visible_line(hit.task) + "@" + std::to_string(hit.epoch);
+    const std::string event = "#" + std::to_string(hit.sequence) + " " + visible_line(hit.kind);
+    out.line(out.paint(trial, Colour::Bold) + " " + out.paint(event, Colour::Dim) + "  " +
+             visible_line(hit.excerpt));
   }
   if (hits->empty()) error_console(arguments).line("nothing found in " + path->string());
   return kExitDone;
@@ -101,18 +126,17 @@ int run_verify(const Arguments& arguments) {
   if (!report) return report_error(report.error());
   const Console out = output_console(arguments);
   for (const StoreProblem& problem : report->problems) {
-    out.line(out.paint("✗", Colour::Red) + " " + problem.what);
+    out.line(out.paint("✗", Colour::Red) + " " + visible_line(problem.what));
   }
-  const std::string counted =
-      std::to_string(report->trials) + " trials (" + std::to_string(report->finished) +
-      " finished), " + std::to_string(report->events) + " events, " +
-      std::to_string(report->blobs) + " texts, " + std::to_string(report->grades) + " grades";
+  const std::string all = counted(report->trials, "trial") + " (" + grouped(report->finished) +
+                          " finished), " + counted(report->events, "event") + ", " +
+                          counted(report->blobs, "text") + ", " + counted(report->grades, "grade");
   if (!report->problems.empty()) {
-    out.line("checked " + counted + ": " + std::to_string(report->problems.size()) +
-             " rows are not as they were written");
+    out.line("checked " + all + ": not as written are " +
+             counted(static_cast<std::int64_t>(report->problems.size()), "row"));
     return kExitIntegrity;
   }
-  out.line(out.paint("✓", Colour::Green) + " " + counted + ": everything is as it was written");
+  out.line(out.paint("✓", Colour::Green) + " " + all + ": everything is as it was written");
   out.line("root " + report->root.hex());
   return kExitDone;
 }
@@ -124,19 +148,24 @@ int run_replay(const Arguments& arguments) {
   if (!reader) return report_error(reader.error());
   auto record = reader->run();
   if (!record) return report_error(record.error());
-  const std::string name = arguments.text("model", record->spec.value("model", ""));
+  auto spec = recorded_spec(*record);
+  if (!spec) return report_error(spec.error().during(reference->run.string()));
+  const std::string name = arguments.text("model", spec->model);
   if (name.empty()) {
     return report_error(invalid("the run had no model, so there is nothing to replay"));
   }
-  auto model = open_model(name, arguments);
+  auto options = read_engine_options(arguments);
+  if (!options) return report_error(options.error());
+  if (!arguments.has("context")) options->context_tokens_max = spec->context_tokens_max.value_or(0);
+  auto model = open_model(name, *options);
   if (!model) return report_error(model.error());
   const SignalStop signals;
   auto report = replay_trial(*reader, reference->trial_id, **model, signals.token());
   if (!report) return report_error(report.error());
   const Console out = output_console(arguments);
   if (report->same) {
-    out.line(out.paint("✓ same", Colour::Green) + "  " + std::to_string(report->tokens) +
-             " tokens in " + std::to_string(report->turns) + " turns");
+    out.line(out.paint("✓ same", Colour::Green) + "  " + counted(report->tokens, "token") + " in " +
+             counted(report->turns, "turn"));
     return kExitDone;
   }
   const auto shown = [](std::int32_t token) {
@@ -145,7 +174,7 @@ int run_replay(const Arguments& arguments) {
   out.line(out.paint("✗ different", Colour::Red) + "  turn " + std::to_string(report->turn) +
            ", position " + std::to_string(report->position) + ": recorded " +
            shown(report->recorded_token) + ", now " + shown(report->replayed_token) + "; " +
-           std::to_string(report->tokens) + " tokens before it are the same");
+           counted(report->tokens, "token") + " before it as recorded");
   return kExitGateFailed;
 }
 

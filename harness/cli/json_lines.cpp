@@ -1,5 +1,7 @@
 #include "harness/cli/json_lines.h"
 
+#include <cerrno>
+#include <cstdio>
 #include <fstream>
 #include <iostream>
 
@@ -11,6 +13,7 @@ Result<void> answer_json_lines(const std::string& path,
                                const std::function<Result<Json>(const Json&)>& answer) {
   std::ifstream file;
   const bool from_stdin = path.empty() || path == "-";
+  const std::string name = from_stdin ? "standard input" : path;
   if (!from_stdin) {
     file.open(path, std::ios::binary);
     if (!file) return not_found("cannot open " + path);
@@ -19,16 +22,20 @@ Result<void> answer_json_lines(const std::string& path,
   std::string line;
   for (int number = 1; std::getline(input, line); ++number) {
     if (trimmed(line).empty()) continue;
-    const std::string place =
-        (from_stdin ? std::string("standard input") : path) + ", line " + std::to_string(number);
+    const std::string place = name + ", line " + std::to_string(number);
     auto value = parse_json(line);
     if (!value) return value.error().during(place);
     auto answered = answer(*value);
     if (!answered) return answered.error().during(place);
+    errno = 0;
     std::cout << to_text(*answered) << '\n';
+    if (!std::cout) break;
   }
+  // A folder can be opened like a file; only reading it fails.
+  if (input.bad() || std::ferror(stdin) != 0) return invalid("cannot read " + name);
   std::cout.flush();
-  if (!std::cout) return unavailable("writing to standard output failed");
+  // A reader that has what it wanted is no failure.
+  if (!std::cout && errno != EPIPE) return unavailable("writing to standard output failed");
   return {};
 }
 

@@ -22,11 +22,11 @@ int run_models_list(const Arguments& arguments) {
   const Console out = output_console(arguments);
   std::vector<std::vector<std::string>> rows = {{"MODEL", "SIZE", "HERE", "LICENCE", "NOTES"}};
   for (const ModelEntry& entry : catalog->models) {
-    const bool here = fs::exists(pulled_model_path(entry, models_folder()));
+    const bool here = path_exists(pulled_model_path(entry, models_folder()));
     rows.push_back({entry.name, bytes_text(static_cast<double>(entry.bytes)), here ? "yes" : "no",
                     entry.licence, entry.notes});
   }
-  out.write(table_text(rows, {1}, out.table_columns()));
+  out.write(table_text(rows, {1}, out.table_columns(), {4}));
   return kExitDone;
 }
 
@@ -38,7 +38,7 @@ class PullProgress {
   void show(const PullEvent& event) {
     if (!event.message.empty()) {
       clear();
-      console_.line(event.message);
+      console_.line(visible_line(event.message));
       return;
     }
     if (event.total == 0) return;
@@ -117,12 +117,12 @@ int run_models_show(const Arguments& arguments) {
   auto file = GgufFile::open(*path);
   if (!file) return report_error(file.error());
   const Console out = output_console(arguments);
-  out.line(out.paint(path->string(), Colour::Bold));
+  out.line(out.paint(visible_line(path->string()), Colour::Bold));
   std::vector<std::vector<std::string>> rows;
   for (const std::string_view key : file->keys()) {
     std::string text = metadata_text(*file, key);
-    text = text.substr(0, text.find('\n'));
-    rows.push_back({"  " + std::string(key), to_valid_utf8(cut_to(to_valid_utf8(text), 60))});
+    text = text.substr(0, std::min<std::size_t>(text.find('\n'), 1000));
+    rows.push_back({"  " + std::string(key), cut_to(visible_line(text), 60)});
   }
   out.write(table_text(rows, {}, out.table_columns()));
   std::map<std::string, std::pair<int, std::size_t>> types;
@@ -131,12 +131,12 @@ int run_models_show(const Arguments& arguments) {
     ++count;
     bytes += tensor.data.size();
     if (arguments.has("tensors")) {
-      out.line("  " + tensor.name + "  " + tensor_type_name(tensor.type) + "  " +
+      out.line("  " + visible_line(tensor.name) + "  " + tensor_type_name(tensor.type) + "  " +
                shape_text(tensor.shape));
     }
   }
   for (const auto& [type, sum] : types) {
-    out.line("  " + std::to_string(sum.first) + " tensors " + type + ", " +
+    out.line("  " + counted(sum.first, "tensor") + " " + type + ", " +
              bytes_text(static_cast<double>(sum.second)));
   }
   if (types.empty()) out.line("  no tensors: a vocabulary only");

@@ -45,7 +45,10 @@ Result<std::unique_ptr<Model>> open_script(const std::string& name) {
 
 Result<EngineOptions> read_engine_options(const Arguments& arguments) {
   EngineOptions options;
-  options.device = arguments.text("device", "cpu");
+  options.device = arguments.text("device", options.device);
+  if (options.device != "cpu") {
+    return invalid("--device must be cpu, not \"" + options.device + "\"");
+  }
   auto threads = arguments.integer("threads", 0, 1, 1024);
   if (!threads) return threads.error();
   auto context = arguments.integer("context", 0, 16, 1 << 24);
@@ -114,14 +117,12 @@ std::string rooted_model_name(const std::string& name) {
   return (scripted ? std::string(kScripted) : "") + std::filesystem::absolute(path).string();
 }
 
-Result<std::unique_ptr<Model>> open_model(const std::string& name, const Arguments& arguments) {
+Result<std::unique_ptr<Model>> open_model(const std::string& name, const EngineOptions& options) {
   if (is_endpoint(name)) return open_endpoint(name);
   if (name.starts_with(kScripted)) return open_script(name);
-  auto options = read_engine_options(arguments);
-  if (!options) return options.error();
   auto path = model_file(name);
   if (!path) return path.error();
-  auto model = EmbeddedModel::load(*path, {.name = name, .engine = *options});
+  auto model = EmbeddedModel::load(*path, {.name = name, .engine = options});
   if (!model) return model.error();
   return std::unique_ptr<Model>(*std::move(model));
 }

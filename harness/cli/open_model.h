@@ -37,7 +37,7 @@ std::string rooted_model_name(const std::string& name);
 /// Opens what --model names: a name of the manifest, a GGUF file, `http://HOST/v1#NAME` for an
 /// OpenAI-compatible endpoint (its key in TRIALWRIGHT_API_KEY), or `scripted:FILE.jsonl`.
 /// Errors: NotFound with the command that pulls it, if the manifest's model is not there yet.
-Result<std::unique_ptr<Model>> open_model(const std::string& name, const Arguments& arguments);
+Result<std::unique_ptr<Model>> open_model(const std::string& name, const EngineOptions& options);
 
 /// The protocol a scaffold asks for, with "auto" settled: what the manifest recommends for the
 /// model, else native if its template has tools.

@@ -3,51 +3,17 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/clock.h"
+
 namespace trialwright {
 
 namespace {
 
 constexpr std::chrono::seconds kHeartbeat{60};
 
-Colour colour_of(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::Passed:
-      return Colour::Green;
-    case Verdict::Failed:
-      return Colour::Red;
-    case Verdict::Limit:
-      return Colour::Yellow;
-    case Verdict::Infra:
-    case Verdict::GraderError:
-    case Verdict::Invalid:
-      return Colour::Blue;
-    case Verdict::Skipped:
-      return Colour::Dim;
-  }
-  return Colour::Plain;
-}
-
-std::string_view glyph_of(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::Passed:
-      return "✓";
-    case Verdict::Failed:
-      return "✗";
-    case Verdict::Limit:
-      return "◷";
-    case Verdict::Infra:
-    case Verdict::GraderError:
-    case Verdict::Invalid:
-      return "!";
-    case Verdict::Skipped:
-      return "-";
-  }
-  return "?";
-}
-
-double seconds_between(std::chrono::steady_clock::time_point from,
-                       std::chrono::steady_clock::time_point to) {
-  return std::chrono::duration<double>(to - from).count();
+std::chrono::microseconds between(std::chrono::steady_clock::time_point from,
+                                  std::chrono::steady_clock::time_point to) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(to - from);
 }
 
 /// Counts that both styles show.
@@ -61,22 +27,19 @@ struct Tally {
     ++done;
     ++verdicts[verdict];
   }
-  [[nodiscard]] int count(std::initializer_list<Verdict> wanted) const {
-    int sum = 0;
-    for (const Verdict verdict : wanted) {
-      const auto found = verdicts.find(verdict);
-      if (found != verdicts.end()) sum += found->second;
-    }
-    return sum;
-  }
-  /// "✓ 41  ✗ 50  ! 1".
+  /// "✓ 41  ✗ 50  ! 1": passed and failed always, the others where there are any.
   [[nodiscard]] std::string text(const Console& console) const {
-    std::string out = console.paint("✓ " + std::to_string(count({Verdict::Passed})), Colour::Green);
-    out += "  " + console.paint("✗ " + std::to_string(count({Verdict::Failed, Verdict::Limit})),
-                                Colour::Red);
-    const int broken = count({Verdict::Infra, Verdict::GraderError, Verdict::Invalid});
-    if (broken > 0) out += "  " + console.paint("! " + std::to_string(broken), Colour::Blue);
-    return out;
+    std::string out;
+    for (const Verdict verdict : {Verdict::Passed, Verdict::Failed, Verdict::Limit, Verdict::Infra,
+                                  Verdict::GraderError, Verdict::Invalid, Verdict::Skipped}) {
+      const auto found = verdicts.find(verdict);
+      const int count = found == verdicts.end() ? 0 : found->second;
+      const bool always = verdict == Verdict::Passed || verdict == Verdict::Failed;
+      if (count == 0 && !always) continue;
+      out += "  " + console.paint(std::string(verdict_glyph(verdict)) + " " + std::to_string(count),
+                                  verdict_colour(verdict));
+    }
+    return out.substr(2);
   }
 };
 
@@ -108,11 +71,11 @@ class LineProgress final : public RunObserver {
       return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
     });
     std::string line =
-        "[" + done + "/" + total + "] " + console_.paint(word, colour_of(outcome.verdict)) + " " +
-        trial.task + " epoch=" + std::to_string(trial.epoch) +
-        " turns=" + std::to_string(outcome.turns) +
-        " time=" + duration_text(std::chrono::duration<double>(outcome.total_time).count());
-    if (!enters_score(outcome.verdict)) line += " reason=" + cut_to(outcome.reason, 160);
+        "[" + done + "/" + total + "] " + console_.paint(word, verdict_colour(outcome.verdict)) +
+        " " + visible_line(trial.task) + " epoch=" + std::to_string(trial.epoch) +
+        " turns=" + std::to_string(outcome.turns) + " time=" + duration_text(outcome.total_time);
+    if (!enters_score(outcome.verdict))
+      line += " reason=" + cut_to(visible_line(outcome.reason), 160);
     console_.line(line);
     last_line_ = clock_.now();
   }
@@ -121,7 +84,7 @@ class LineProgress final : public RunObserver {
     last_line_ = clock_.now();
     console_.line("[heartbeat] " + std::to_string(tally_.done) + "/" +
                   std::to_string(tally_.total) +
-                  " elapsed=" + duration_text(seconds_between(tally_.start, last_line_)));
+                  " elapsed=" + duration_text(between(tally_.start, last_line_)));
   }
 
  private:
@@ -153,8 +116,9 @@ class BarProgress final : public RunObserver {
     running_.erase(trial.id);
     if (!enters_score(outcome.verdict)) {
       erase();
-      console_.line(verdict_label(outcome.verdict, console_) + " " + trial.task + ": " +
-                    cut_to(outcome.reason, std::max(40, console_.columns() - 40)));
+      console_.line(verdict_label(outcome.verdict, console_) + " " + visible_line(trial.task) +
+                    ": " +
+                    cut_to(visible_line(outcome.reason), std::max(40, console_.columns() - 40)));
     }
     draw();
   }
@@ -167,11 +131,15 @@ class BarProgress final : public RunObserver {
     std::chrono::steady_clock::time_point start;
   };
 
-  void erase() {
-    if (lines_drawn_ == 0) return;
+  /// What takes the drawn lines away again.
+  [[nodiscard]] std::string eraser() const {
+    if (lines_drawn_ == 0) return "";
     std::string out = "\r\033[K";
     for (int i = 1; i < lines_drawn_; ++i) out += "\033[A\033[K";
-    console_.write(out);
+    return out;
+  }
+  void erase() {
+    console_.write(eraser());
     lines_drawn_ = 0;
   }
 
@@ -182,15 +150,15 @@ class BarProgress final : public RunObserver {
     int lines = 1;
     for (const auto& [id, running] : running_) {
       if (running.trial == nullptr || lines > 4) continue;
-      const std::string line = "  " + running.trial->task + " e" +
+      const std::string line = "  " + visible_line(running.trial->task) + " e" +
                                std::to_string(running.trial->epoch) + "  turn " +
                                std::to_string(running.turns + 1) + "  " +
-                               duration_text(seconds_between(running.start, now));
+                               duration_text(between(running.start, now));
       text += "\n" + console_.paint(cut_to(line, columns - 1), Colour::Dim);
       ++lines;
     }
-    erase();
-    console_.write(text);
+    // In one piece, so that no terminal shows the gap between the old lines and the new ones.
+    console_.write(eraser() + text);
     lines_drawn_ = lines;
   }
 
@@ -200,11 +168,17 @@ class BarProgress final : public RunObserver {
     percent.insert(0, 3 - std::min<std::size_t>(3, percent.size()), ' ');
     std::string after = " " + std::to_string(tally_.done) + "/" + std::to_string(tally_.total) +
                         "  " + tally_.text(console_);
-    if (tally_.done > 0 && tally_.done < tally_.total) {
-      const double elapsed = seconds_between(tally_.start, now);
-      after += "  eta " + duration_text(elapsed / tally_.done * (tally_.total - tally_.done));
+    const auto room_beside = [&](const std::string& text) {
+      return columns - 1 - 6 - display_width(text);
+    };
+    if (tally_.done > 0) {
+      const auto left = between(tally_.start, now) / tally_.done * (tally_.total - tally_.done);
+      const std::string eta = "  eta " + duration_text(left);
+      // A line that wraps could not be taken away again.
+      const bool fits = room_beside(after + eta) >= 0;
+      if (fits && left >= std::chrono::seconds(1)) after += eta;
     }
-    const int room = columns - 1 - 6 - columns_of(after);
+    const int room = room_beside(after);
     std::string bar;
     if (room >= 6) {
       const int cells = std::min(room, 30);
@@ -223,13 +197,10 @@ class BarProgress final : public RunObserver {
 
 }  // namespace
 
-std::string verdict_glyph(Verdict verdict, const Console& console) {
-  return console.paint(glyph_of(verdict), colour_of(verdict));
-}
-
 std::string verdict_label(Verdict verdict, const Console& console) {
-  return console.paint(std::string(glyph_of(verdict)) + " " + std::string(verdict_name(verdict)),
-                       colour_of(verdict));
+  return console.paint(
+      std::string(verdict_glyph(verdict)) + " " + std::string(verdict_name(verdict)),
+      verdict_colour(verdict));
 }
 
 Result<ProgressStyle> progress_style_from_name(std::string_view name) {

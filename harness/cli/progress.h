@@ -12,8 +12,6 @@ namespace trialwright {
 
 /// A glyph and a word for a verdict, coloured where the console has colours: "✓ passed".
 std::string verdict_label(Verdict verdict, const Console& console);
-/// The glyph alone.
-std::string verdict_glyph(Verdict verdict, const Console& console);
 
 enum class ProgressStyle {
   Auto,   ///< Bar on a terminal that is wide enough and can move its cursor, else Lines.

@@ -1,6 +1,7 @@
 #include "harness/cli/report_command.h"
 
 #include <algorithm>
+#include <cerrno>
 
 #include "base/files.h"
 #include "harness/cli/commands.h"
@@ -12,13 +13,27 @@ namespace trialwright {
 
 namespace {
 
+/// Errors: Integrity if the record holds something else there.
+Result<std::string> suite_name(const RunRecord& run) {
+  const auto suite = run.environment.find("suite");
+  if (suite == run.environment.end()) return std::string("run");
+  auto name = string_field(*suite, "name");
+  if (!name) return integrity("the run's environment: field \"suite\": " + name.error().message);
+  return name;
+}
+
 /// Everything a page tells of a run; the reader must outlive the input.
 Result<ReportInput> read_input(RunReader& reader) {
   ReportInput input;
   auto run = reader.run();
   if (!run) return run.error();
   input.run = *std::move(run);
-  input.title = input.run.environment.value("/suite/name"_json_pointer, std::string("run"));
+  auto title = suite_name(input.run);
+  if (!title) return title.error();
+  input.title = *std::move(title);
+  auto changes = reader.served_model_changes();
+  if (!changes) return changes.error();
+  input.served_model_changes = *std::move(changes);
   auto status = reader.status();
   if (!status) return status.error();
   input.status = *status;
@@ -56,14 +71,15 @@ int run_report(const Arguments& arguments) {
   const std::string target = arguments.text("output", "report.html");
   const Console out = output_console(arguments);
   if (target == "-") {
-    out.write(*page);
-    return kExitDone;
+    const bool whole = out.write(*page);
+    if (whole || errno == EPIPE) return kExitDone;
+    return report_error(unavailable("writing to standard output: " + errno_text(errno)));
   }
   if (auto written = write_file_atomically(target, *page); !written) {
     report_error(written.error().during("writing the report"));
     return kExitUsage;  // Nothing is wrong with the run, only with the place.
   }
-  out.line("wrote " + target + ", " + bytes_text(static_cast<double>(page->size())));
+  out.line("wrote " + visible_line(target) + ", " + bytes_text(static_cast<double>(page->size())));
   return kExitDone;
 }
 

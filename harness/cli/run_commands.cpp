@@ -5,6 +5,7 @@
 #include <set>
 #include <thread>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/open_model.h"
@@ -19,18 +20,6 @@ namespace trialwright {
 namespace {
 
 constexpr const char* kDefaultModel = "qwen2.5-coder-1.5b";
-
-bool needs_machine(const std::vector<Task>& tasks) {
-  return std::any_of(tasks.begin(), tasks.end(), [](const Task& task) {
-    return std::holds_alternative<WorkspaceTask>(task.content);
-  });
-}
-
-void print_tasks(const std::vector<Task>& tasks, const Console& out) {
-  std::string text;
-  for (const Task& task : tasks) text += task.id + "  [" + joined(task.tags, " ") + "]\n";
-  out.write(text);
-}
 
 Result<RunSpec> read_spec(const Arguments& arguments, const SelectedTasks& selected) {
   RunSpec spec;
@@ -61,6 +50,8 @@ Result<RunSpec> read_spec(const Arguments& arguments, const SelectedTasks& selec
   auto epochs = arguments.integer("epochs", 1, 1, 10'000);
   auto seed = arguments.integer("seed", 0, 0, INT64_MAX);
   auto timeout = arguments.integer("trial-timeout", 0, 1, 1'000'000);
+  auto engine = read_engine_options(arguments);
+  if (!engine) return engine.error();
   for (const auto* number : {&turns, &epochs, &seed, &timeout}) {
     if (!*number) return number->error();
   }
@@ -68,6 +59,7 @@ Result<RunSpec> read_spec(const Arguments& arguments, const SelectedTasks& selec
   spec.epochs = static_cast<int>(*epochs);
   spec.seed = static_cast<std::uint64_t>(*seed);
   if (arguments.has("trial-timeout")) spec.trial_timeout = std::chrono::seconds(*timeout);
+  if (arguments.has("context")) spec.context_tokens_max = engine->context_tokens_max;
   return spec;
 }
 
@@ -80,7 +72,8 @@ std::string cpu_name() {
   return "unknown";
 }
 
-Json environment_record(const Model* model, const Sandbox* sandbox, const SelectedTasks& selected) {
+Json environment_record(const Model* model, const Sandbox* sandbox, const SelectedTasks& selected,
+                        int jobs) {
   struct utsname system {};
   ::uname(&system);
   Json record = {{"trialwright", TRIALWRIGHT_VERSION},
@@ -88,7 +81,8 @@ Json environment_record(const Model* model, const Sandbox* sandbox, const Select
                  {"cpu", cpu_name()},
                  {"cpu_threads", std::thread::hardware_concurrency()},
                  {"instruction_set", isa_name(best_isa())},
-                 {"suite", {{"name", selected.suite.name}, {"version", selected.suite.version}}}};
+                 {"suite", {{"name", selected.suite.name}, {"version", selected.suite.version}}},
+                 {"jobs", jobs}};
   if (model != nullptr) {
     const ModelIdentity& identity = model->identity();
     record["model"] = {{"name", identity.name},
@@ -118,14 +112,13 @@ int print_plan(const RunSpec& spec, const std::vector<Task>& tasks, const Consol
       tokens += static_cast<std::int64_t>(spec.scaffold.limits.tokens_max) * spec.epochs;
     }
   }
-  out.line("plan  " + std::to_string(tasks.size()) + " tasks × " + std::to_string(spec.epochs) +
-           " epochs = " + std::to_string(trials) + " trials");
+  out.line("plan  " + counted(static_cast<std::int64_t>(tasks.size()), "task") + " × " +
+           counted(spec.epochs, "epoch") + " = " + counted(trials, "trial"));
   out.line("agent " + std::string(agent_name(spec.agent)) +
-           (spec.model.empty() ? "" : " " + spec.model) + "  scaffold " + spec.scaffold.name +
-           "  seed " + std::to_string(spec.seed));
-  out.line("at most " + std::to_string(turns) + " turns, " + std::to_string(tokens) +
-           " generated tokens, " + duration_text(static_cast<double>(time.count())) +
-           " of agents' time");
+           (spec.model.empty() ? "" : " " + visible_line(spec.model)) + "  scaffold " +
+           spec.scaffold.name + "  seed " + std::to_string(spec.seed));
+  out.line("at most " + counted(turns, "turn") + ", " + counted(tokens, "generated token") + ", " +
+           duration_text(time) + " of agents' time");
   return kExitDone;
 }
 
@@ -133,6 +126,20 @@ struct OpenParts {
   std::unique_ptr<Model> model;
   std::unique_ptr<Sandbox> sandbox;
 };
+
+/// Threads and device as the flags say; what decides a trial's course as the run was told.
+Result<EngineOptions> engine_options_of(const RunSpec& spec, const Arguments& arguments) {
+  auto options = read_engine_options(arguments);
+  if (!options) return options;
+  const int recorded = spec.context_tokens_max.value_or(0);
+  if (arguments.has("context") && options->context_tokens_max != recorded) {
+    return invalid("--context " + std::to_string(options->context_tokens_max) +
+                   " is not what the run began with, " +
+                   (recorded == 0 ? "the model's own" : std::to_string(recorded)));
+  }
+  options->context_tokens_max = recorded;
+  return options;
+}
 
 Result<OpenParts> open_parts(const RunSpec& spec, const std::vector<Task>& tasks,
                              const Arguments& arguments) {
@@ -143,7 +150,9 @@ Result<OpenParts> open_parts(const RunSpec& spec, const std::vector<Task>& tasks
     parts.sandbox = *std::move(sandbox);
   }
   if (spec.agent == AgentKind::Model) {
-    auto model = open_model(spec.model, arguments);
+    auto options = engine_options_of(spec, arguments);
+    if (!options) return options.error();
+    auto model = open_model(spec.model, *options);
     if (!model) return model.error();
     parts.model = *std::move(model);
   }
@@ -155,10 +164,7 @@ int run_run(const Arguments& arguments) {
   if (!selected) return report_error(selected.error());
   if (selected->tasks.empty()) return report_empty_selection(*selected);
   const Console out = output_console(arguments);
-  if (arguments.has("list")) {
-    print_tasks(selected->tasks, out);
-    return kExitDone;
-  }
+  if (arguments.has("list")) return print_tasks(selected->tasks, out);
   auto spec = read_spec(arguments, *selected);
   if (!spec) return report_error(spec.error());
   auto settings = read_session_settings(arguments);
@@ -177,8 +183,9 @@ int run_run(const Arguments& arguments) {
   }
   const SystemClock clock;
   const auto trials = plan_trials(*spec, selected->tasks, digest);
-  const RunRecord record{new_run_id(clock), clock.wall_us(), spec_to_json(*spec),
-                         environment_record(parts->model.get(), parts->sandbox.get(), *selected)};
+  const RunRecord record{
+      new_run_id(clock), clock.wall_us(), spec_to_json(*spec),
+      environment_record(parts->model.get(), parts->sandbox.get(), *selected, settings->jobs)};
   const std::filesystem::path path = arguments.has("output")
                                          ? std::filesystem::path(arguments.text("output"))
                                          : run_file(runs_folder(), record.id);
@@ -186,6 +193,14 @@ int run_run(const Arguments& arguments) {
   if (!store) return report_error(store.error().during("starting the run"));
   return run_session(*std::move(store), *spec, selected->tasks, parts->model.get(),
                      parts->sandbox.get(), *settings, arguments);
+}
+
+Result<std::string> recorded_model_digest(const RunRecord& run) {
+  const auto model = run.environment.find("model");
+  if (model == run.environment.end()) return integrity("field \"model\" of the record is missing");
+  auto digest = string_field(*model, "digest");
+  if (!digest) return integrity(digest.error().message).during("field \"model\" of the record");
+  return digest;
 }
 
 int run_resume(const Arguments& arguments) {
@@ -196,9 +211,13 @@ int run_resume(const Arguments& arguments) {
   const SystemClock clock;
   auto store = RunStore::open_for_resume(*path, clock, {arguments.has("durable")});
   if (!store) return report_error(store.error());
-  auto spec = spec_from_json(store->run().spec);
-  if (!spec)
-    return report_error(spec.error().during("reading the configuration of " + path->string()));
+  auto spec = recorded_spec(store->run());
+  if (!spec) return report_error(spec.error().during(path->string()));
+  if (!arguments.has("jobs")) {
+    auto jobs = int_field_or(store->run().environment, "jobs", 1);
+    if (!jobs) return report_error(integrity(jobs.error().message).during(path->string()));
+    settings->jobs = static_cast<int>(std::clamp<std::int64_t>(*jobs, 1, kJobsMax));
+  }
   auto folder = find_suite(spec->suite, suite_search_path());
   if (!folder) return report_error(folder.error());
   auto suite = load_suite(*folder);
@@ -209,11 +228,13 @@ int run_resume(const Arguments& arguments) {
   for (const auto& [id, task] : *matched) tasks.push_back(*task);
   auto parts = open_parts(*spec, tasks, arguments);
   if (!parts) return report_error(parts.error());
-  const Json& recorded = store->run().environment;
-  if (parts->model && recorded.contains("model") &&
-      recorded["model"].value("digest", "") != parts->model->identity().digest) {
-    return report_error(
-        invalid("the model \"" + spec->model + "\" is another one than when the run began"));
+  if (parts->model) {
+    auto digest = recorded_model_digest(store->run());
+    if (!digest) return report_error(digest.error().during(path->string()));
+    if (*digest != parts->model->identity().digest) {
+      return report_error(
+          invalid("the model \"" + spec->model + "\" is another one than when the run began"));
+    }
   }
   return run_session(*std::move(store), *spec, tasks, parts->model.get(), parts->sandbox.get(),
                      *settings, arguments);

@@ -1,10 +1,12 @@
 #include "harness/cli/run_session.h"
 
+#include "base/text.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/progress.h"
 #include "harness/cli/signals.h"
 #include "harness/cli/summary.h"
 #include "harness/run/plan.h"
+#include "results/run_folder.h"
 #include "results/run_reader.h"
 
 namespace trialwright {
@@ -33,18 +35,31 @@ Result<int> exit_code_of_run(const std::filesystem::path& path, double error_per
     return kExitRunInvalid;
   }
   if (100.0 * broken > error_percent_max * total) {
-    err.line("the run is invalid: " + std::to_string(broken) + " of " + std::to_string(total) +
-             " trials ended in errors of the machine or the graders");
+    err.line("the run is invalid: " + std::to_string(broken) + " of " + counted(total, "trial") +
+             " ended in errors of the machine or the graders");
     return kExitRunInvalid;
   }
   return kExitDone;
+}
+
+/// What the trials of earlier sessions were served.
+Result<std::string> first_served_model(const std::filesystem::path& path) {
+  auto reader = RunReader::open(path);
+  if (!reader) return reader.error();
+  return reader->first_served_model();
+}
+
+/// What `resume` finds the run by: its id, or the file where that lies elsewhere.
+std::string name_of_run(const std::string& id, const std::filesystem::path& path) {
+  if (path == run_file(runs_folder(), id)) return id;
+  return std::filesystem::absolute(path).string();
 }
 
 }  // namespace
 
 Result<SessionSettings> read_session_settings(const Arguments& arguments) {
   SessionSettings settings;
-  auto jobs = arguments.integer("jobs", 1, 1, 256);
+  auto jobs = arguments.integer("jobs", 1, 1, kJobsMax);
   auto tokens = arguments.integer("max-tokens", 0, 1, INT64_MAX);
   auto seconds = arguments.integer("max-time", 0, 1, 10'000'000);
   for (const auto* number : {&jobs, &tokens, &seconds}) {
@@ -94,15 +109,18 @@ int run_session(RunStore store, const RunSpec& spec, const std::vector<Task>& ta
   auto progress = make_progress(settings.progress, err, total, clock);
   const std::string id = store.run().id;
   if (!settings.quiet) {
-    err.line("run " + err.paint(id, Colour::Bold) + "  " + std::to_string(total) + " trials, " +
-             (spec.model.empty() ? "agent " + std::string(agent_name(spec.agent)) : spec.model) +
+    err.line("run " + err.paint(id, Colour::Bold) + "  " + counted(total, "trial") + ", " +
+             (spec.model.empty() ? "agent " + std::string(agent_name(spec.agent))
+                                 : visible_line(spec.model)) +
              (model == nullptr
                   ? ""
                   : ", " + std::string(protocol_name(spec.scaffold.protocol)) + " tool calls") +
              ", -j " + std::to_string(settings.jobs));
   }
 
-  ServedModelWatch served;
+  auto first_served = first_served_model(store.path());
+  if (!first_served) return report_error(first_served.error());
+  ServedModelWatch served(*first_served);
   const TrialContext context{spec, model, sandbox, clock, served};
   auto made = make_trials(store, *matched, context, settings.limits, settings.jobs, *progress,
                           signals.token());
@@ -116,22 +134,20 @@ int run_session(RunStore store, const RunSpec& spec, const std::vector<Task>& ta
     out.line(id);
   } else if (auto printed = print_summary(path, out); !printed) {
     return report_error(printed.error());
+  } else {
+    out.line("root " + root->hex());
   }
-  if (!served.changed_to().empty()) {
-    err.line(err.paint("warning:", Colour::Yellow) +
-             " the endpoint changed the model it serves to \"" + served.changed_to() +
-             "\" during the run");
-  }
+  const std::string resume = "'trialwright resume " + name_of_run(id, path) + "' makes the rest";
   if (signals.signal() != 0) {
-    err.line("stopped; 'trialwright resume " + id + "' makes the rest");
+    err.line("stopped; " + resume);
     return 128 + signals.signal();
   }
-  if (made->status == RunStatus::BudgetStop) {
-    err.line("the run's budget is spent; 'trialwright resume " + id + "' makes the rest");
-    return kExitBudgetStop;
-  }
+  const bool stopped_by_budget = made->status == RunStatus::BudgetStop;
+  if (stopped_by_budget) err.line("the run's budget is spent; " + resume);
   auto code = exit_code_of_run(path, settings.error_percent_max, err);
-  return code ? *code : report_error(code.error());
+  if (!code) return report_error(code.error());
+  // An invalid run is the worse news of the two.
+  return *code == kExitDone && stopped_by_budget ? kExitBudgetStop : *code;
 }
 
 }  // namespace trialwright

@@ -10,6 +10,8 @@
 
 namespace trialwright {
 
+inline constexpr int kJobsMax = 256;
+
 /// How trials are made, not which or with what.
 struct SessionSettings {
   int jobs = 1;

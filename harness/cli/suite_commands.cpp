@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "base/text.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/list_command.h"
 #include "harness/cli/progress.h"
@@ -10,13 +11,6 @@
 namespace trialwright {
 
 namespace {
-
-bool needs_machine(const std::vector<Task>& tasks) {
-  for (const Task& task : tasks) {
-    if (std::holds_alternative<WorkspaceTask>(task.content)) return true;
-  }
-  return false;
-}
 
 Colour colour_of(ValidationStatus status) {
   if (status == ValidationStatus::Valid) return Colour::Green;
@@ -30,12 +24,12 @@ bool print_validation(const std::vector<TaskValidation>& rows, const Console& ou
   for (const TaskValidation& row : rows) {
     ++counts[row.status];
     fit = fit && !is_breach(row.status);
-    std::string line =
-        row.task + "  " + out.paint(validation_status_name(row.status), colour_of(row.status));
-    if (!row.detail.empty()) line += ": " + row.detail;
+    std::string line = visible_line(row.task) + "  " +
+                       out.paint(validation_status_name(row.status), colour_of(row.status));
+    if (!row.detail.empty()) line += ": " + visible_line(row.detail);
     out.line(line);
   }
-  std::string summary = std::to_string(rows.size()) + " tasks";
+  std::string summary = counted(static_cast<std::int64_t>(rows.size()), "task");
   for (const auto& [status, count] : counts) {
     summary += ", " + std::to_string(count) + " " + std::string(validation_status_name(status));
   }
@@ -52,11 +46,22 @@ bool print_findings(const std::vector<Finding>& findings, const std::vector<Task
     if (!chosen) continue;
     const bool error = finding.severity == Severity::Error;
     fit = fit && !error;
-    out.line(finding.task_id + "  " +
+    out.line(visible_line(finding.task_id) + "  " +
              out.paint(severity_name(finding.severity), error ? Colour::Red : Colour::Yellow) +
-             ": " + finding.message + " [" + finding.rule + "]");
+             ": " + visible_line(finding.message) + " [" + finding.rule + "]");
   }
   return fit;
+}
+
+/// The plan and the most it can take, before anything is started.
+int print_plan(const std::vector<Task>& tasks, std::int64_t repeat, const Console& out) {
+  std::chrono::seconds time{0};
+  for (const Task& task : tasks) time += task.limits.agent_timeout * repeat;
+  const auto count = static_cast<std::int64_t>(tasks.size());
+  out.line("plan  " + counted(count, "task") + " × " + counted(repeat, "attempt") +
+           " × reference and do-nothing = " + counted(count * repeat * 2, "trial"));
+  out.line("at most " + duration_text(time) + " of the references' time");
+  return kExitDone;
 }
 
 int run_validate(const Arguments& arguments) {
@@ -72,6 +77,8 @@ int run_validate(const Arguments& arguments) {
   auto style =
       progress_style_from_name(arguments.text("progress", err.is_terminal() ? "auto" : "none"));
   if (!style) return report_error(style.error());
+  if (arguments.has("list")) return print_tasks(selected->tasks, out);
+  if (arguments.has("dry-run")) return print_plan(selected->tasks, *repeat, out);
 
   Suite chosen = selected->suite;
   chosen.tasks = selected->tasks;
@@ -118,7 +125,9 @@ std::vector<Command> suite_commands() {
        {Flag{"repeat", "N", "Attempt everything N times to find unstable tasks.", '\0', false},
         Flag{"jobs", "N", "How many attempts at once; 1 if left out.", 'j', false},
         Flag{"progress", "STYLE", "auto, bar, lines or none.", '\0', false},
-        Flag{"seed", "N", "Seed of --sample.", '\0', false}}) {
+        Flag{"seed", "N", "Seed of --sample.", '\0', false},
+        Flag{"list", "", "Print the chosen tasks and stop.", '\0', false},
+        Flag{"dry-run", "", "Print the plan and the most it can take, and stop.", '\0', false}}) {
     validate.flags.push_back(flag);
   }
   validate.flags = with_common(validate.flags);

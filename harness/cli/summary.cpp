@@ -1,9 +1,10 @@
 #include "harness/cli/summary.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <set>
 
+#include "base/clock.h"
+#include "base/text.h"
 #include "harness/cli/progress.h"
 #include "results/statistics.h"
 
@@ -12,13 +13,13 @@ namespace trialwright {
 namespace {
 
 std::string count_text(const ScoreSummary& summary, const Console& out) {
-  std::string text;
+  std::vector<std::string> parts;
   for (const auto& [verdict, count] : summary.counts) {
-    text += "  " + verdict_glyph(verdict, out) + " " + std::to_string(count) + " " +
-            std::string(verdict_name(verdict));
+    parts.push_back(out.paint(verdict_glyph(verdict), verdict_colour(verdict)) + " " +
+                    std::to_string(count) + " " + std::string(verdict_name(verdict)));
   }
-  if (summary.missing > 0) text += "  · " + std::to_string(summary.missing) + " missing";
-  return text;
+  if (summary.missing > 0) parts.push_back("· " + std::to_string(summary.missing) + " missing");
+  return joined(parts, "  ");
 }
 
 std::vector<TrialSummary> of_tag(const std::vector<TrialSummary>& trials, const std::string& tag) {
@@ -37,25 +38,27 @@ std::vector<std::string> row_of(const std::string& name, const ScoreSummary& sum
           summary.scored == 0 ? "-" : to_text(summary.reward)};
 }
 
-/// Work that the trials took, all together.
-std::string effort_text(const std::vector<TrialSummary>& trials) {
+/// How long the run took, and what was generated for it.
+std::string effort_text(const std::vector<TrialSummary>& trials,
+                        std::chrono::microseconds elapsed) {
   std::int64_t prompt = 0;
   std::int64_t cached = 0;
   std::int64_t generated = 0;
-  double seconds = 0;
   for (const TrialSummary& trial : trials) {
     if (!trial.outcome) continue;
     prompt += trial.outcome->prompt_tokens;
     cached += trial.outcome->cached_tokens;
     generated += trial.outcome->completion_tokens;
-    seconds += std::chrono::duration<double>(trial.outcome->total_time).count();
   }
-  std::string text = "trials took " + duration_text(seconds);
+  std::string text = "took " + duration_text(elapsed);
   if (generated > 0) {
     const double share =
         prompt == 0 ? 0 : 100.0 * static_cast<double>(cached) / static_cast<double>(prompt);
-    text += ", " + std::to_string(generated) + " tokens generated, " + std::to_string(prompt) +
-            " read (" + std::to_string(static_cast<int>(share + 0.5)) + "% from cache)";
+    text += ", " + counted(generated, "token") + " generated";
+    if (prompt > 0) {
+      text += ", " + grouped(prompt) + " read (" + std::to_string(static_cast<int>(share + 0.5)) +
+              "% from cache)";
+    }
   }
   return text;
 }
@@ -69,6 +72,10 @@ Result<void> print_summary(const std::filesystem::path& run, const Console& out)
   if (!record) return record.error();
   auto trials = reader->trials();
   if (!trials) return trials.error();
+  auto elapsed = reader->elapsed();
+  if (!elapsed) return elapsed.error();
+  auto changes = reader->served_model_changes();
+  if (!changes) return changes.error();
   const ScoreSummary whole = summarize(*trials);
 
   std::set<std::string> tags;
@@ -81,14 +88,19 @@ Result<void> print_summary(const std::filesystem::path& run, const Console& out)
   out.write(table_text(rows, {1, 2, 3}, out.table_columns()));
 
   out.line("");
-  out.line(out.paint("score " + (whole.scored == 0 ? std::string("-") : to_text(whole.reward)),
-                     Colour::Bold) +
-           "  over " + std::to_string(whole.reward.tasks) + " tasks, " +
-           std::to_string(whole.scored) + " of " + std::to_string(whole.planned) +
-           " trials scored" + (whole.scored == 0 ? "" : " (" + whole.reward.method + ")"));
-  out.line(count_text(whole, out).substr(std::min<std::size_t>(2, count_text(whole, out).size())));
-  out.line(effort_text(*trials));
-  out.line("run " + record->id + "  " + run.string());
+  const bool scored = whole.scored > 0;
+  out.line(out.paint("score " + (scored ? to_text(whole.reward) : "-"), Colour::Bold) +
+           (scored ? "  (" + whole.reward.method + ")" : ""));
+  out.line("over " + counted(whole.reward.tasks, "task") + ", " + grouped(whole.scored) + " of " +
+           counted(whole.planned, "trial") + " scored:  " + count_text(whole, out));
+  out.line(effort_text(*trials, *elapsed));
+  for (const ServedModelChange& change : *changes) {
+    out.line(out.paint("! flagged:", Colour::Yellow) + " the endpoint served \"" +
+             visible_line(change.now) + "\" instead of \"" + visible_line(change.first) + "\" in " +
+             counted(change.trials, "trial") + ", first in " + visible_line(change.task) + "@" +
+             std::to_string(change.epoch));
+  }
+  out.line("run " + record->id + "  " + visible_line(run.string()));
   return {};
 }
 

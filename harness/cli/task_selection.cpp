@@ -1,7 +1,9 @@
 #include "harness/cli/task_selection.h"
 
+#include <algorithm>
 #include <filesystem>
 
+#include "base/text.h"
 #include "harness/cli/commands.h"
 #include "tasks/selection.h"
 
@@ -99,12 +101,32 @@ Result<SelectedTasks> select_tasks(const Arguments& arguments) {
     selected.tasks = *std::move(tasks);
   } else if (tasks.error().kind == ErrorKind::NotFound) {
     selected.why_empty = tasks.error().message;
+    const auto& words = arguments.positionals();
+    // Whoever names a folder that is not there gave, to us, a glob.
+    if (!words.empty() && !operands->globs.empty() && operands->globs.front() == words.front() &&
+        words.front().find_first_of("*?") == std::string::npos) {
+      selected.why_empty += "; nor is there a folder " + words.front();
+    }
   } else {
     return tasks.error();
   }
   selected.suite = *std::move(suite);
   selected.suite.tasks.clear();
   return selected;
+}
+
+int print_tasks(const std::vector<Task>& tasks, const Console& out) {
+  std::string text;
+  for (const Task& task : tasks) {
+    text += visible_line(task.id + "  [" + joined(task.tags, " ") + "]") + "\n";
+  }
+  out.write(text);
+  return kExitDone;
+}
+
+bool needs_machine(const std::vector<Task>& tasks) {
+  return std::ranges::any_of(
+      tasks, [](const Task& task) { return std::holds_alternative<WorkspaceTask>(task.content); });
 }
 
 int report_empty_selection(const SelectedTasks& selected) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "harness/cli/command.h"
+#include "harness/cli/console.h"
 #include "tasks/suite.h"
 
 namespace trialwright {
@@ -23,6 +24,12 @@ struct SelectedTasks {
 /// Errors: as load_suite and select. An empty selection, by a glob that fits nothing or by all
 /// filters together, is no error here.
 Result<SelectedTasks> select_tasks(const Arguments& arguments);
+
+/// What --list prints: one chosen task a line. Gives the exit code.
+int print_tasks(const std::vector<Task>& tasks, const Console& out);
+
+/// True if one of the tasks is solved on a machine, so that a sandbox must be opened.
+bool needs_machine(const std::vector<Task>& tasks);
 
 /// The exit code and message for an empty selection.
 int report_empty_selection(const SelectedTasks& selected);

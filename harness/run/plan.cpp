@@ -24,6 +24,8 @@ std::string trial_id(const RunSpec& spec, const Task& task, const std::string& m
   add_sampling(hasher, spec.scaffold.sampling);
   hasher.field(std::bit_cast<std::int64_t>(spec.seed)).field(epoch);
   hasher.field(agent_timeout(spec, task).count());
+  // Only where it was set, so that the ids of all other trials stay what they were.
+  if (spec.context_tokens_max) hasher.field("context").field(*spec.context_tokens_max);
   hasher.field("no faults");
   return hasher.finish().hex();
 }

@@ -60,8 +60,8 @@ Result<ReplayReport> replay_trial(RunReader& reader, const std::string& trial_id
                                   std::stop_token stop) {
   auto run = reader.run();
   if (!run) return run.error();
-  auto spec = spec_from_json(run->spec);
-  if (!spec) return spec.error().during("reading the run's configuration");
+  auto spec = recorded_spec(*run);
+  if (!spec) return spec.error();
   auto summary = reader.trial(trial_id);
   if (!summary) return summary.error();
   auto trace = reader.trace(trial_id);

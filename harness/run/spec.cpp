@@ -78,6 +78,7 @@ Json spec_to_json(const RunSpec& spec) {
                {"scaffold_digest", scaffold_digest(spec.scaffold).hex()},
                {"scaffold", spec.scaffold.source}};
   if (spec.trial_timeout) json["trial_timeout_seconds"] = spec.trial_timeout->count();
+  if (spec.context_tokens_max) json["context_tokens_max"] = *spec.context_tokens_max;
   return json;
 }
 
@@ -105,6 +106,8 @@ Result<RunSpec> spec_from_json(const Json& json) {
   if (!turns) return turns.error();
   auto timeout = int_field_or(json, "trial_timeout_seconds", 0);
   if (!timeout) return timeout.error();
+  auto context = int_field_or(json, "context_tokens_max", 0);
+  if (!context) return context.error();
   const auto seed = json.find("seed");
   if (seed == json.end() || !seed->is_number_integer()) {
     return invalid("field \"seed\" must be a whole number");
@@ -119,6 +122,13 @@ Result<RunSpec> spec_from_json(const Json& json) {
   spec.epochs = static_cast<int>(*epochs);
   spec.seed = seed->get<std::uint64_t>();
   if (*timeout > 0) spec.trial_timeout = std::chrono::seconds(*timeout);
+  if (*context > 0) spec.context_tokens_max = static_cast<int>(*context);
+  return spec;
+}
+
+Result<RunSpec> recorded_spec(const RunRecord& run) {
+  auto spec = spec_from_json(run.spec);
+  if (!spec) return integrity("the run's configuration: " + spec.error().message);
   return spec;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "harness/agent/scaffold.h"
+#include "results/run_record.h"
 #include "tasks/task.h"
 
 namespace trialwright {
@@ -31,11 +32,15 @@ struct RunSpec {
   int epochs = 1;
   std::uint64_t seed = 0;
   std::optional<std::chrono::seconds> trial_timeout;  ///< Instead of each task's own.
+  std::optional<int> context_tokens_max;  ///< Instead of the model's own; it can end an episode.
 };
 
 /// The spec as the run's record keeps it, and back.
 Json spec_to_json(const RunSpec& spec);
 Result<RunSpec> spec_from_json(const Json& json);
+
+/// The spec that a run's record holds. Errors: Integrity, naming the field.
+Result<RunSpec> recorded_spec(const RunRecord& run);
 
 Json sampling_to_json(const Sampling& sampling);
 

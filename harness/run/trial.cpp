@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/files.h"
@@ -10,6 +11,7 @@
 #include "graders/choice_grader.h"
 #include "graders/tests_grader.h"
 #include "harness/agent/episode.h"
+#include "results/event_format.h"
 
 namespace trialwright {
 
@@ -36,8 +38,8 @@ class RecordingObserver final : public EpisodeObserver {
   Result<void> completed(std::span<const Message> sent, const Completion& completion) override {
     turns_.turn_ended(trial_, ++count_);
     if (const auto first = served_.differs_from_first(completion.served_model)) {
-      auto noted = recorder_.note("the endpoint serves another model than at first",
-                                  {{"first", *first}, {"now", completion.served_model}});
+      auto noted =
+          recorder_.note(kOtherModelServed, {{"first", *first}, {"now", completion.served_model}});
       if (!noted) return noted;
     }
     return recorder_.completion(sent, completion);
@@ -134,7 +136,6 @@ Result<void> stage_solution(const fs::path& folder, Workspace& workspace) {
 
 Result<void> run_reference(const TaskStep& step, const TaskLimits& limits, Workspace& workspace,
                            TrialRecorder& recorder, std::stop_token stop) {
-  if (step.solution_command.empty()) return invalid("the task has no reference solution");
   if (!step.solution_folder.empty()) {
     if (auto staged = stage_solution(step.solution_folder, workspace); !staged) return staged;
   }
@@ -168,6 +169,9 @@ class WorkspaceTrial {
   Result<TrialResult> make(std::stop_token stop) {
     if (!content_.unsupported.empty()) {
       return without_grade(Verdict::Skipped, "not run here: " + content_.unsupported);
+    }
+    if (context_.spec.agent == AgentKind::Reference && lacks_solution()) {
+      return without_grade(Verdict::Skipped, "the task has no reference solution");
     }
     CHECK(context_.sandbox != nullptr, "a run with workspace tasks opens a sandbox");
     const auto start = context_.clock.now();
@@ -209,6 +213,11 @@ class WorkspaceTrial {
     if (!recorded) return recorded.error();
     Grade combined = tests_.combine(content_, grades);
     return graded(std::move(combined), trace_);
+  }
+
+  [[nodiscard]] bool lacks_solution() const {
+    return std::ranges::any_of(content_.steps,
+                               [](const TaskStep& step) { return step.solution_command.empty(); });
   }
 
   /// Lets the agent, or its stand-in, work on one step.
@@ -345,13 +354,7 @@ std::optional<std::string> ServedModelWatch::differs_from_first(const std::strin
   if (name.empty()) return std::nullopt;
   if (first_.empty()) first_ = name;
   if (name == first_) return std::nullopt;
-  changed_to_ = name;
   return first_;
-}
-
-std::string ServedModelWatch::changed_to() const {
-  const std::lock_guard lock(mutex_);
-  return changed_to_;
 }
 
 Result<TrialResult> make_trial(const PlannedTrial& planned, const Task& task,

@@ -20,15 +20,15 @@ namespace trialwright {
 /// Any thread.
 class ServedModelWatch {
  public:
+  /// first  what the run's trials were served so far; empty if there are none.
+  explicit ServedModelWatch(std::string first = "") : first_(std::move(first)) {}
+
   /// The name served first, if `name` is another one; an empty name tells nothing.
   std::optional<std::string> differs_from_first(const std::string& name);
-  /// A name that differed, or empty.
-  [[nodiscard]] std::string changed_to() const;
 
  private:
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   std::string first_;
-  std::string changed_to_;
 };
 
 /// What trials share.

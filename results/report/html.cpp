@@ -125,26 +125,6 @@ std::string block(std::string_view content, std::size_t bytes_max) {
          "</details>" + note;
 }
 
-std::string_view verdict_glyph(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::Passed:
-      return "✓";
-    case Verdict::Failed:
-      return "✗";
-    case Verdict::Limit:
-      return "◷";
-    case Verdict::Infra:
-      return "!";
-    case Verdict::GraderError:
-      return "?";
-    case Verdict::Invalid:
-      return "⊘";
-    case Verdict::Skipped:
-      return "–";
-  }
-  return "·";
-}
-
 std::string verdict_words(Verdict verdict) {
   std::string words(verdict_name(verdict));
   std::ranges::replace(words, '_', ' ');
@@ -164,36 +144,6 @@ std::string number(double value, int digits) {
   return out.data();
 }
 
-std::string grouped(std::int64_t value) {
-  std::string digits = std::to_string(value);
-  const std::size_t first = digits[0] == '-' ? 1 : 0;
-  for (std::size_t i = digits.size(); i > first + 3;) {
-    i -= 3;
-    digits.insert(i, ",");
-  }
-  return digits;
-}
-
-std::string duration(std::int64_t microseconds) {
-  const double seconds = static_cast<double>(microseconds) / 1e6;
-  std::array<char, 64> out{};
-  if (seconds < 0.0995) {
-    std::snprintf(out.data(), out.size(), "%.0f ms", seconds * 1e3);
-  } else if (seconds < 59.95) {
-    std::snprintf(out.data(), out.size(), "%.1f s", seconds);
-  } else {
-    const auto whole = static_cast<std::int64_t>(std::llround(seconds));
-    if (whole < 3600) {
-      std::snprintf(out.data(), out.size(), "%d m %02d s", static_cast<int>(whole / 60),
-                    static_cast<int>(whole % 60));
-    } else {
-      std::snprintf(out.data(), out.size(), "%lld h %02d m", static_cast<long long>(whole / 3600),
-                    static_cast<int>(whole % 3600 / 60));
-    }
-  }
-  return out.data();
-}
-
 std::string moment(std::int64_t microseconds) {
   const std::time_t seconds = microseconds / 1'000'000;
   std::tm utc{};
@@ -203,10 +153,6 @@ std::string moment(std::int64_t microseconds) {
     return "–";
   }
   return out.data();
-}
-
-std::string counted(std::int64_t count, std::string_view noun) {
-  return grouped(count) + " " + std::string(noun) + (count == 1 ? "" : "s");
 }
 
 }  // namespace trialwright::html

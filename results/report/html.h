@@ -29,20 +29,12 @@ std::string block(std::string_view content, std::size_t bytes_max = std::size_t{
 
 /// The verdict as a glyph and a word, in its colour.
 std::string verdict(Verdict verdict);
-/// The sign that stands for a verdict where there is room for one character.
-std::string_view verdict_glyph(Verdict verdict);
 /// As a word for people: "grader error".
 std::string verdict_words(Verdict verdict);
 
 /// "0.612".
 std::string number(double value, int digits = 3);
-/// "12,345".
-std::string grouped(std::int64_t value);
-/// "2.1 s", "3 m 05 s", "1 h 02 m".
-std::string duration(std::int64_t microseconds);
 /// "2026-11-21 18:02:33 UTC".
 std::string moment(std::int64_t microseconds);
-/// "3 trials", "1 trial".
-std::string counted(std::int64_t count, std::string_view noun);
 
 }  // namespace trialwright::html

@@ -2,6 +2,8 @@
 #include <array>
 #include <set>
 
+#include "base/clock.h"
+#include "base/text.h"
 #include "results/report/html.h"
 #include "results/report/sections.h"
 #include "results/statistics.h"
@@ -61,8 +63,8 @@ std::string interval_text(const Estimate& estimate) {
 std::string score_card(std::string_view name, const Estimate& estimate,
                        std::string_view explanation) {
   const std::string value = estimate.tasks == 0 ? "–" : html::number(estimate.value);
-  std::string basis = html::counted(estimate.trials, "scored trial") + " of " +
-                      html::counted(estimate.tasks, "task");
+  std::string basis =
+      counted(estimate.trials, "scored trial") + " of " + counted(estimate.tasks, "task");
   if (estimate.interval) basis += " · " + html::number(estimate.level * 100, 0) + " % interval";
   if (!estimate.method.empty()) basis += ", " + html::text(estimate.method);
   return element(
@@ -94,21 +96,20 @@ std::string verdict_table(const ScoreSummary& score) {
   std::string rows;
   for (const Verdict verdict : kVerdicts) {
     const int count = count_of(score, verdict);
-    rows += element("tr", count == 0 ? "none" : "",
-                    element("th", "", html::verdict(verdict)) +
-                        element("td", "count", html::grouped(count)) +
-                        element("td", "in", enters_score(verdict) ? "scored" : "not scored"));
+    rows +=
+        element("tr", count == 0 ? "none" : "",
+                element("th", "", html::verdict(verdict)) + element("td", "count", grouped(count)) +
+                    element("td", "in", enters_score(verdict) ? "scored" : "not scored"));
   }
   rows += element(
       "tr", score.missing == 0 ? "none" : "",
       element("th", "",
               R"(<span class="verdict v-missing"><b aria-hidden="true">·</b> missing</span>)") +
-          element("td", "count", html::grouped(score.missing)) +
-          element("td", "in", "no outcome yet"));
+          element("td", "count", grouped(score.missing)) + element("td", "in", "no outcome yet"));
   const std::string total =
       element("tr", "total",
-              element("th", "", "planned") + element("td", "count", html::grouped(score.planned)) +
-                  element("td", "in", html::grouped(score.scored) + " scored"));
+              element("th", "", "planned") + element("td", "count", grouped(score.planned)) +
+                  element("td", "in", grouped(score.scored) + " scored"));
   return element(
       "div", "card verdicts",
       element("h2", "", "Verdicts") + verdict_bar(score) +
@@ -121,7 +122,7 @@ std::string effort_line(const ReportInput& input) {
   std::int64_t prompt = 0;
   std::int64_t cached = 0;
   std::int64_t completion = 0;
-  std::int64_t time = 0;
+  std::chrono::microseconds time{0};
   for (const ReportTrial& trial : input.trials) {
     if (!trial.summary.outcome) continue;
     const TrialOutcome& outcome = *trial.summary.outcome;
@@ -129,33 +130,39 @@ std::string effort_line(const ReportInput& input) {
     prompt += outcome.prompt_tokens;
     cached += outcome.cached_tokens;
     completion += outcome.completion_tokens;
-    time += outcome.total_time.count();
+    time += outcome.total_time;
   }
   const auto fact = [](std::string_view name, const std::string& value) {
     return element("div", "", element("dt", "", name) + element("dd", "", value));
   };
   return element("dl", "facts effort",
-                 fact("turns", html::grouped(turns)) +
-                     fact("prompt tokens", html::grouped(prompt)) +
-                     fact("of them cached", html::grouped(cached)) +
-                     fact("completion tokens", html::grouped(completion)) +
-                     fact("time of all trials", html::duration(time)));
+                 fact("turns", grouped(turns)) + fact("prompt tokens", grouped(prompt)) +
+                     fact("of them cached", grouped(cached)) +
+                     fact("completion tokens", grouped(completion)) +
+                     fact("time of all trials", duration_text(time)));
 }
 
 /// A line that must not be overlooked, where the numbers do not say all.
-std::string warning_line(const ScoreSummary& score, RunStatus status) {
+std::string warning_line(const ScoreSummary& score, const ReportInput& input) {
   std::vector<std::string> warnings;
+  for (const ServedModelChange& change : input.served_model_changes) {
+    warnings.push_back("the endpoint served another model, " +
+                       element("code", "", html::text(change.now)) + " instead of " +
+                       element("code", "", html::text(change.first)) + ", in " +
+                       counted(change.trials, "trial") + ", first in " + html::text(change.task) +
+                       "@" + std::to_string(change.epoch));
+  }
   if (score.scored == 0) warnings.emplace_back("no trial was scored, so there is no score");
   if (score.missing > 0)
-    warnings.push_back(html::counted(score.missing, "planned trial") + " without an outcome");
-  if (status == RunStatus::Running) warnings.emplace_back("the run has not ended in order");
+    warnings.push_back(counted(score.missing, "planned trial") + " without an outcome");
+  if (input.status == RunStatus::Running) warnings.emplace_back("the run has not ended in order");
   const int broken = count_of(score, Verdict::Infra) + count_of(score, Verdict::GraderError);
   if (broken > 0) {
-    warnings.push_back(html::counted(broken, "trial") +
+    warnings.push_back(counted(broken, "trial") +
                        " ended by an error that is not the agent's, and left out of the score");
   }
   if (const int invalid = count_of(score, Verdict::Invalid); invalid > 0) {
-    warnings.push_back(html::counted(invalid, "trial") + " tampered with its grading");
+    warnings.push_back(counted(invalid, "trial") + " tampered with its grading");
   }
   std::string out;
   for (const std::string& warning : warnings) out += element("li", "", warning);
@@ -180,8 +187,7 @@ std::string tag_table(const ReportInput& input) {
             element("td", "range", interval_text(score.reward)) +
             element("td", "line", whisker(score.reward)) +
             element("td", "n",
-                    html::grouped(count_of(score, Verdict::Passed)) + " / " +
-                        html::grouped(score.scored)));
+                    grouped(count_of(score, Verdict::Passed)) + " / " + grouped(score.scored)));
   }
   return element(
       "div", "card tags",
@@ -221,21 +227,20 @@ std::string cluster_table(const ReportInput& input) {
   std::string rows;
   for (std::size_t i = 0; i < std::min(order.size(), kShown); ++i) {
     const auto& [signature, cluster] = order[i];
-    rows += element(
-        "tr", "",
-        element("td", "n", html::grouped(cluster.trials)) +
-            element("td", "n", html::grouped(static_cast<std::int64_t>(cluster.tasks.size()))) +
-            element("td", "what",
-                    "<a href=\"#" + trial_anchor(cluster.example) + "\">" +
-                        html::text_start(signature, 300) + "</a>"));
+    rows +=
+        element("tr", "",
+                element("td", "n", grouped(cluster.trials)) +
+                    element("td", "n", grouped(static_cast<std::int64_t>(cluster.tasks.size()))) +
+                    element("td", "what",
+                            "<a href=\"#" + trial_anchor(cluster.example) + "\">" +
+                                html::text_start(signature, 300) + "</a>"));
   }
   if (rows.empty()) return "";
   if (order.size() > kShown) {
-    rows +=
-        element("tr", "",
-                R"(<td colspan="3" class="what">and )" +
-                    html::counted(static_cast<std::int64_t>(order.size() - kShown), "more cause") +
-                    "</td>");
+    rows += element("tr", "",
+                    R"(<td colspan="3" class="what">and )" +
+                        counted(static_cast<std::int64_t>(order.size() - kShown), "more cause") +
+                        "</td>");
   }
   return element(
       "div", "card clusters",
@@ -263,7 +268,7 @@ std::string overview_section(const ReportInput& input) {
       score_card("Passed", score.passed,
                  "Share of trials that passed, over tasks in the same way.") +
       verdict_table(score) + effort_line(input);
-  return element("header", "page-head", header) + warning_line(score, input.status) +
+  return element("header", "page-head", header) + warning_line(score, input) +
          element("section", "cards", cards);
 }
 

@@ -23,7 +23,8 @@ struct ReportInput {
   std::string title;  ///< For people, for example the suite's name.
   RunRecord run;
   RunStatus status = RunStatus::Finished;
-  std::vector<ReportTrial> trials;  ///< In the order of the plan.
+  std::vector<ServedModelChange> served_model_changes;  ///< Any of them flags the run.
+  std::vector<ReportTrial> trials;                      ///< In the order of the plan.
   /// Gives the trace of a trial, by trial id. Asked once a trial, failures first, and no more once
   /// the page is full. An error is printed in the transcript's place.
   std::function<Result<Trace>(const std::string& trial_id)> trace;

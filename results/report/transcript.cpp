@@ -1,3 +1,5 @@
+#include "base/clock.h"
+#include "base/text.h"
 #include "results/report/html.h"
 #include "results/report/sections.h"
 
@@ -34,10 +36,10 @@ std::string observation_box(const Observation& observation, const std::string& t
 }
 
 std::string completion_detail(const Completion& completion) {
-  std::string detail = html::grouped(completion.usage.prompt_tokens) + " + " +
-                       html::counted(completion.usage.completion_tokens, "token");
+  std::string detail = grouped(completion.usage.prompt_tokens) + " + " +
+                       counted(completion.usage.completion_tokens, "token");
   const auto spent = completion.timings.prefill + completion.timings.decode;
-  if (spent.count() > 0) detail += " · " + html::duration(spent.count());
+  if (spent.count() > 0) detail += " · " + duration_text(spent);
   if (completion.finish != FinishReason::Stop) {
     detail += " · ended by " + std::string(finish_reason_name(completion.finish));
   }

@@ -2,6 +2,7 @@
 #include <map>
 #include <set>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "results/report/html.h"
 #include "results/report/sections.h"
@@ -29,7 +30,7 @@ std::string reward_text(const TrialSummary& summary) {
 /// A cell of the matrix: a link to the trial that says what it is without its colour.
 std::string cell(const ReportTrial& trial, std::size_t index) {
   const TrialSummary& summary = trial.summary;
-  const std::string glyph(summary.outcome ? html::verdict_glyph(summary.outcome->verdict) : "·");
+  const std::string glyph(summary.outcome ? verdict_glyph(summary.outcome->verdict) : "·");
   const std::string label = "epoch " + std::to_string(summary.trial.epoch) + ": " +
                             outcome_words(summary) + ", reward " + reward_text(summary);
   return "<a class=\"cell v-" + outcome_name(summary) + "\" href=\"#" + trial_anchor(index) +
@@ -67,13 +68,13 @@ std::string trial_facts(const TrialSummary& summary) {
   std::string facts;
   if (summary.outcome) {
     const TrialOutcome& outcome = *summary.outcome;
-    facts += fact("tokens", html::grouped(outcome.prompt_tokens) + " prompt (" +
-                                html::grouped(outcome.cached_tokens) + " cached), " +
-                                html::grouped(outcome.completion_tokens) + " completion");
-    facts += fact("time", html::duration(outcome.setup_time.count()) + " set-up, " +
-                              html::duration(outcome.model_time.count()) + " model, " +
-                              html::duration(outcome.tool_time.count()) + " tools, " +
-                              html::duration(outcome.grading_time.count()) + " grading");
+    facts += fact("tokens", grouped(outcome.prompt_tokens) + " prompt (" +
+                                grouped(outcome.cached_tokens) + " cached), " +
+                                grouped(outcome.completion_tokens) + " completion");
+    facts += fact("time", duration_text(outcome.setup_time) + " set-up, " +
+                              duration_text(outcome.model_time) + " model, " +
+                              duration_text(outcome.tool_time) + " tools, " +
+                              duration_text(outcome.grading_time) + " grading");
   }
   if (summary.attempts > 1) facts += fact("attempts", std::to_string(summary.attempts));
   if (!summary.trial.tags.empty()) {
@@ -110,10 +111,9 @@ std::string trial_line(const TrialSummary& summary) {
                     element("span", "n reward", reward_text(summary));
   if (summary.outcome) {
     const TrialOutcome& outcome = *summary.outcome;
-    out += element("span", "n turns", html::grouped(outcome.turns)) +
-           element("span", "n tokens",
-                   html::grouped(outcome.prompt_tokens + outcome.completion_tokens)) +
-           element("span", "n time", html::duration(outcome.total_time.count())) +
+    out += element("span", "n turns", grouped(outcome.turns)) +
+           element("span", "n tokens", grouped(outcome.prompt_tokens + outcome.completion_tokens)) +
+           element("span", "n time", duration_text(outcome.total_time)) +
            element("span", "reason", html::text_start(outcome.reason, 400));
   } else {
     out +=
@@ -166,7 +166,7 @@ std::string filter_bar(const ReportInput& input) {
     std::ranges::replace(words, '_', ' ');
     chips += "<label class=\"chip v-" + name +
              R"("><input type="checkbox" name="verdict" value=")" + name + "\"> " + words +
-             " <span>" + html::grouped(count) + "</span></label>";
+             " <span>" + grouped(count) + "</span></label>";
   }
   std::string options = "<option value=\"\">every tag</option>";
   for (const std::string& tag : tags) {
@@ -226,8 +226,8 @@ std::string trials_section(const ReportInput& input,
   std::string hint;
   if (transcripts.size() < input.trials.size()) {
     hint = element("p", "hint",
-                   html::grouped(static_cast<std::int64_t>(transcripts.size())) + " of " +
-                       html::counted(static_cast<std::int64_t>(input.trials.size()), "trial") +
+                   grouped(static_cast<std::int64_t>(transcripts.size())) + " of " +
+                       counted(static_cast<std::int64_t>(input.trials.size()), "trial") +
                        " have their transcript in this page. Any other: " +
                        element("code", "", "trialwright show TRIAL"));
   }

@@ -47,5 +47,12 @@ TEST(NearestWords, SuggestsWhatWasMeant) {
   EXPECT_TRUE(nearest_words("xyzzyxx", {"models", "run"}).empty());
 }
 
+TEST(Text, GroupsDigitsAndCountsThings) {
+  EXPECT_EQ(grouped(1234567), "1,234,567");
+  EXPECT_EQ(grouped(-999), "-999");
+  EXPECT_EQ(counted(1, "epoch"), "1 epoch");
+  EXPECT_EQ(counted(2000, "task"), "2,000 tasks");
+}
+
 }  // namespace
 }  // namespace trialwright

@@ -223,7 +223,36 @@ TEST_F(RunTest, AnEndpointThatChangesItsModelIsNoted) {
   ASSERT_TRUE(store);
   Collector collector;
   ASSERT_TRUE(make(*store, &model, collector));
-  EXPECT_EQ(served_.changed_to(), "model-b");
+  ASSERT_TRUE(store->finish(RunStatus::Finished));
+  auto reader = RunReader::open(path());
+  ASSERT_TRUE(reader);
+  auto changes = reader->served_model_changes();
+  ASSERT_TRUE(changes);
+  ASSERT_EQ(changes->size(), 1U);
+  EXPECT_EQ(changes->front().first, "model-a");
+  EXPECT_EQ(changes->front().now, "model-b");
+  EXPECT_EQ(changes->front().task, "s/two");
+}
+
+TEST_F(RunTest, AModelThatChangedBetweenTwoSessionsIsNotedToo) {
+  FakeModel model([&](const CompletionRequest& request) -> Result<Completion> {
+    auto completion = solver()(request);
+    completion->served_model = "model-b";
+    return completion;
+  });
+  auto store = new_store(&model);
+  ASSERT_TRUE(store);
+  ServedModelWatch served("model-a");
+  const TrialContext context{spec_, &model, &sandbox_, clock_, served};
+  Collector collector;
+  auto matched = match_tasks(store->pending(), tasks_);
+  ASSERT_TRUE(matched);
+  ASSERT_TRUE(make_trials(*store, *matched, context, {}, 1, collector, {}));
+  ASSERT_TRUE(store->finish(RunStatus::Finished));
+  auto changes = RunReader::open(path())->served_model_changes();
+  ASSERT_TRUE(changes);
+  ASSERT_EQ(changes->size(), 1U);
+  EXPECT_EQ(changes->front().trials, 4);
 }
 
 TEST_F(RunTest, AReplayFindsTheFirstTokenThatDiffers) {
@@ -298,6 +327,24 @@ TEST_F(RunTest, ValidationTellsEachBreach) {
   EXPECT_EQ((*rows)[6].status, ValidationStatus::OracleFails);
 }
 
+TEST_F(RunTest, AWorkspaceTaskWithoutAReferenceIsSkippedNotBroken) {
+  Task task = workspace_task("s/unsolved");
+  std::get<WorkspaceTask>(task.content).steps[0].solution_command.clear();
+  Collector collector;
+  const std::vector<Task> tasks = {task};
+  auto rows = validate_tasks(tasks, &sandbox_, clock_, 1, 1, collector, {});
+  ASSERT_TRUE(rows) << rows.error().message;
+  EXPECT_EQ((*rows)[0].status, ValidationStatus::NoReference);
+  EXPECT_FALSE(is_breach((*rows)[0].status));
+
+  spec_.agent = AgentKind::Reference;
+  tasks_ = tasks;
+  auto store = new_store();
+  ASSERT_TRUE(store);
+  ASSERT_TRUE(make(*store, nullptr, collector));
+  EXPECT_EQ(collector.outcomes["s/unsolved@1"].verdict, Verdict::Skipped);
+}
+
 TEST(TrialId, DependsOnWhatDecidesTheTrialAlone) {
   RunSpec spec;
   spec.scaffold = *load_scaffold({});
@@ -316,6 +363,9 @@ TEST(TrialId, DependsOnWhatDecidesTheTrialAlone) {
   RunSpec seeded = spec;
   seeded.seed = 5;
   EXPECT_NE(trial_id(seeded, task, "model", 1), id);
+  RunSpec narrower = spec;
+  narrower.context_tokens_max = 1024;
+  EXPECT_NE(trial_id(narrower, task, "model", 1), id) << "a smaller context ends episodes early";
 }
 
 TEST(RunSpec, SurvivesBeingWrittenAndRead) {
@@ -328,6 +378,7 @@ TEST(RunSpec, SurvivesBeingWrittenAndRead) {
   spec.scaffold.limits.turns_max = 3;
   spec.seed = std::uint64_t{1} << 62U;
   spec.trial_timeout = std::chrono::seconds(9);
+  spec.context_tokens_max = 1024;
   auto read = spec_from_json(spec_to_json(spec));
   ASSERT_TRUE(read);
   EXPECT_EQ(spec_to_json(*read), spec_to_json(spec));

@@ -99,11 +99,17 @@ TEST(TerminalText, ShowsControlCharactersAsEscapes) {
   EXPECT_EQ(visible_text("x\u202Ey\u200Bz\u0085"), "x\\u{202e}y\\u{200b}z\\x85");
 }
 
+TEST(TerminalText, LetsNoTextFromOutsidePassForALineOfOurs) {
+  EXPECT_EQ(visible_line("exit 1\n[2/2] PASSED x\r\n"), "exit 1 [2/2] PASSED x\\r ");
+}
+
 TEST(TerminalText, KnowsHowWideTextIs) {
   EXPECT_EQ(display_width("abc"), 3);
   EXPECT_EQ(display_width("漢字"), 4);
   EXPECT_EQ(display_width("e\u0301"), 1);
   EXPECT_EQ(display_width("🙂"), 2);
+  EXPECT_EQ(display_width("✅"), 2);
+  EXPECT_EQ(display_width(painted("✓ passed", Colour::Green)), 8);
 }
 
 TEST(TerminalText, BreaksLinesBetweenWords) {

@@ -5,7 +5,10 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "base/text.h"
+#include "results/run_folder.h"
+#include "results/store.h"
 #include "tests/harness/cli/program.h"
 #include "tests/support/tiny_model.h"
 
@@ -93,9 +96,21 @@ std::vector<Mistake> mistakes() {
       {"TemplateTag", {"template", "tag.jinja"}, 2, {"tag.jinja", "line 2", "\"frobnicate\""}},
       {"TemplateFilter", {"template", "filter.jinja"}, 2, {"filter.jinja", "\"frobnicate\""}},
       {"MissingTemplate", {"template", "none.jinja"}, 2, {"none.jinja"}},
+      {"CasesThatAreAFolder", {"template", "fine.jinja", "folder"}, 2, {"cannot read folder"}},
       {"MissingCases", {"template", "fine.jinja", "none.jsonl"}, 2, {"none.jsonl"}},
       {"EmptySelection", {"run", "-k", "tag:nosuch", "-m", model}, 4, {"starter", "selection"}},
       {"EmptyList", {"list", "tasks", "-k", "tag:nosuch"}, 4, {"starter", "selection"}},
+      {"EmptyTagList", {"list", "tags", "-k", "tag:nosuch"}, 4, {"starter", "selection"}},
+      {"OperandOfAListOfRuns", {"list", "runs", "extra"}, 2, {"list runs", "\"extra\""}},
+      {"FilterOfAListOfSuites", {"list", "suites", "--tag", "x"}, 2, {"list suites", "--tag"}},
+      {"MissingFolderOfTasks", {"validate", "/nonexistent"}, 2, {"no folder /nonexistent"}},
+      {"MissingFolderThatReadsAsAGlob", {"validate", "no/such"}, 4, {"nor", "folder no/such"}},
+      {"LogprobsThatNothingPrints",
+       {"generate", "text.gguf", "--prompt", "x", "--logprobs", "2"},
+       2,
+       {"--logprobs", "--json"}},
+      {"UnknownDevice", {"run", "-m", "none.gguf", "--device", "tpu"}, 2, {"--device", "tpu"}},
+      {"DeviceOfAScript", {"run", "-m", model, "--device", "tpu"}, 2, {"--device", "tpu"}},
       {"BadExpression", {"run", "-k", "tag:files and (", "-m", model}, 2, {"column", "tag:files"}},
       {"BadShard", {"run", "--shard", "hash:5/4", "-m", model}, 2, {"--shard", "hash:5/4"}},
       {"BadShardKind", {"run", "--shard", "half", "-m", model}, 2, {"--shard", "\"half\""}},
@@ -147,6 +162,46 @@ TEST_F(BadPlace, BadJsonLineIsNamedAfterTheGoodOnesAreAnswered) {
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_EQ(result.out, "{\"rendered\":\"0\"}\n");
   expect_one_sentence(result, {"cases.jsonl, line 2"});
+}
+
+/// A run whose record holds something else than what this program writes.
+std::string store_odd_run(const FileTree& folder, const Json& spec, const Json& environment) {
+  const SystemClock clock;
+  const RunRecord run{new_run_id(clock), clock.wall_us(), spec, environment};
+  PlannedTrial trial;
+  trial.id = "aa";
+  trial.task = "s/one";
+  trial.epoch = 1;
+  const std::vector<PlannedTrial> plan = {trial};
+  auto store = RunStore::create(run_file(folder.path() / "runs", run.id), run, plan, clock);
+  EXPECT_TRUE(store);
+  if (store) {
+    EXPECT_TRUE(store->finish(RunStatus::Interrupted));
+  }
+  return run.id;
+}
+
+TEST_F(BadPlace, StoredModelThatIsNoTextIsAnErrorAndNoAbort) {
+  const std::string id =
+      store_odd_run(folder_, {{"suite", "starter"}, {"agent", "model"}, {"model", 7}}, {});
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"replay", "s/one@1"}, {"resume", "last"}}) {
+    SCOPED_TRACE(arguments[0]);
+    const ProgramResult result = trialwright(arguments);
+    EXPECT_EQ(result.exit_code, 6);
+    expect_one_sentence(result, {id, "configuration", "\"model\" must be a string"});
+  }
+  const ProgramResult list = trialwright({"list"});
+  EXPECT_EQ(list.exit_code, 0);
+  EXPECT_THAT(list.out, HasSubstr("?"));
+}
+
+TEST_F(BadPlace, StoredSuiteThatIsNoObjectIsAnErrorAndNoAbort) {
+  store_odd_run(folder_, {}, {{"suite", 7}});
+  const ProgramResult result = trialwright({"report", "-o", "page.html"});
+  EXPECT_EQ(result.exit_code, 6);
+  expect_one_sentence(result, {"environment", "\"suite\""});
+  EXPECT_FALSE(path_exists(folder_.path() / "page.html"));
 }
 
 TEST_F(BadPlace, ReportThatCannotBeWrittenLeavesNothing) {

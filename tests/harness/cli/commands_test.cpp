@@ -4,11 +4,15 @@
 
 #include <cstdlib>
 
+#include "base/files.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "harness/cli/command.h"
 #include "harness/sandbox/sandbox.h"
+#include "results/event_format.h"
+#include "results/store.h"
 #include "tests/harness/cli/program.h"
+#include "tests/support/gguf_writer.h"
 #include "tests/support/tiny_model.h"
 
 namespace trialwright {
@@ -169,6 +173,84 @@ TEST_F(Commands, ARunCanBeListedShownSearchedAndReported) {
   EXPECT_THAT(page, HasSubstr("Content-Security-Policy"));
   EXPECT_THAT(page, HasSubstr("the answer is 75"));
   EXPECT_EQ(printed({"report", "-o", "-"}).substr(0, 15), page.substr(0, 15));
+}
+
+TEST_F(Commands, RunPrintsItsRootAsVerifyFindsIt) {
+  const ProgramResult run = run_trialwright(
+      {"run", "starter", "qa/arithmetic/add", "--progress", "none", "-m", "scripted:script.jsonl"},
+      folder_.path());
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  const std::string root = run.out.substr(run.out.rfind("root "));
+  EXPECT_EQ(root.size(), 5U + 64U + 1U);
+  EXPECT_THAT(printed({"verify"}), HasSubstr(root));
+  EXPECT_THAT(run.out, HasSubstr("over 1 task, 1 of 1 trial scored"));
+}
+
+TEST_F(Commands, TextFromOutsideReachesTheTerminalOnlyAsText) {
+  folder_.write("hostile.jsonl",
+                R"({"error": "boom \u001b[2J\r\n[10/10] PASSED starter/qa/arithmetic/add"})"
+                "\n");
+  const ProgramResult run = run_trialwright({"run", "starter", "qa/arithmetic/add", "--progress",
+                                             "lines", "-m", "scripted:hostile.jsonl"},
+                                            folder_.path());
+  EXPECT_EQ(run.exit_code, 3);
+  EXPECT_THAT(run.err, HasSubstr("boom \\x1b[2J"));
+  EXPECT_THAT(run.err, testing::Not(HasSubstr("\n[10/10]")));
+  EXPECT_THAT(run.err, testing::Not(HasSubstr("\x1b")));
+  GgufWriter writer;
+  writer.text("general.architecture", "llama");
+  writer.text("general.\x1b[2Jname", "a\x1b]0;title\x07");
+  folder_.write("hostile.gguf", writer.bytes());
+  EXPECT_THAT(printed({"models", "show", "hostile.gguf"}), testing::Not(HasSubstr("\x1b")));
+}
+
+TEST_F(Commands, RunWhoseEndpointChangedItsModelIsFlagged) {
+  const FakeClock clock;
+  PlannedTrial trial;
+  trial.id = "aa";
+  trial.task = "s/one";
+  trial.epoch = 1;
+  const std::vector<PlannedTrial> plan = {trial};
+  auto store = RunStore::create(folder_.path() / "run.db", {"run-1", 0, {}, {}}, plan, clock);
+  ASSERT_TRUE(store);
+  {
+    auto recorder = store->begin_trial("aa");
+    ASSERT_TRUE(recorder);
+    ASSERT_TRUE(recorder->note(kOtherModelServed, {{"first", "big"}, {"now", "small<\x1b"}}));
+    TrialOutcome outcome;
+    outcome.verdict = Verdict::Passed;
+    outcome.reward = 1;
+    ASSERT_TRUE(recorder->finish(outcome, {}));
+  }
+  ASSERT_TRUE(store->finish(RunStatus::Finished));
+  EXPECT_THAT(printed({"show", "./run.db"}),
+              HasSubstr("! flagged: the endpoint served \"small<\\x1b\" instead of \"big\" in 1 "
+                        "trial, first in s/one@1"));
+  EXPECT_THAT(printed({"report", "./run.db", "-o", "-"}),
+              HasSubstr("the endpoint served another model, <code>small&lt;"));
+}
+
+TEST_F(Commands, GenerateGivesLogprobsWheneverItGivesJson) {
+  if (!fs::exists(user_cache_folder() / "models/smollm2-135m.gguf")) {
+    GTEST_SKIP() << "the model smollm2-135m is not pulled";
+  }
+  auto json = parse_json(
+      printed({"generate", "smollm2-135m", "--prompt", "Hi", "--json", "--max-tokens", "3"}));
+  ASSERT_TRUE(json) << json.error().message;
+  for (const std::string field : {"text", "token_ids", "logprobs", "usage", "timings"}) {
+    EXPECT_TRUE(json->contains(field)) << field;
+  }
+  ASSERT_EQ((*json)["logprobs"].size(), (*json)["token_ids"].size());
+  EXPECT_GT((*json)["logprobs"].size(), 0U);
+  EXPECT_LE((*json)["logprobs"][0]["logprob"].get<double>(), 0);
+}
+
+TEST_F(Commands, ValidateListsAndPlansWithoutAttemptingAnything) {
+  EXPECT_EQ(printed({"validate", "starter", "qa/arithmetic/add", "--list"}),
+            printed({"run", "starter", "qa/arithmetic/add", "--list"}));
+  EXPECT_THAT(
+      printed({"validate", "starter", "files/*", "--limit", "1", "--repeat", "3", "--dry-run"}),
+      HasSubstr("1 task × 3 attempts × reference and do-nothing = 6 trials"));
 }
 
 TEST_F(Commands, ValidateCountsWhatIsValid) {

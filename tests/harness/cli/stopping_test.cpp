@@ -4,9 +4,12 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <thread>
 
+#include "base/files.h"
 #include "harness/sandbox/sandbox.h"
+#include "results/run_reader.h"
 #include "tests/harness/cli/program.h"
 
 namespace trialwright {
@@ -101,6 +104,65 @@ TEST_F(Stopping, RunInWhichNothingCanBeScoredEndsWith3) {
                                             "--progress", "none", "-m", "scripted:broken.jsonl"});
   EXPECT_EQ(result.exit_code, 3);
   EXPECT_THAT(result.err, HasSubstr("no trial was scored"));
+}
+
+TEST_F(Stopping, RunThatIsInvalidAndOverBudgetEndsWith3) {
+  folder_.write("half.jsonl",
+                R"({"when": "48 + 27", "text": "75", "tokens": [1, 2, 3]}
+{"error": "the endpoint is down"}
+)");
+  const ProgramResult result =
+      trialwright({"run", "starter", "qa/arithmetic/*", "--epochs", "2", "--max-tokens", "4",
+                   "--progress", "none", "-m", "scripted:half.jsonl"});
+  EXPECT_EQ(result.exit_code, 3) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("budget is spent"));
+  EXPECT_THAT(result.err, HasSubstr("the run is invalid"));
+}
+
+TEST_F(Stopping, HintToResumeNamesAFileThatLiesElsewhere) {
+  const ProgramResult stopped =
+      trialwright({"run", "starter", "qa/arithmetic/*", "--max-tokens", "12", "--progress", "none",
+                   "-m", "scripted:slow.jsonl", "-o", "mine"});
+  EXPECT_EQ(stopped.exit_code, 7) << stopped.err;
+  const std::string path = (folder_.path() / "mine").string();
+  EXPECT_THAT(stopped.err, HasSubstr("'trialwright resume " + path + "' makes the rest"));
+  EXPECT_EQ(trialwright({"resume", path}).exit_code, 0);
+}
+
+TEST_F(Stopping, ResumedRunKeepsItsContextAndItsJobs) {
+  const std::vector<std::string> run = {
+      "run", "starter", "qa/arithmetic/*",     "--progress", "none", "-j",
+      "2",   "-m",      "scripted:slow.jsonl", "--context",  "1024"};
+  std::vector<std::string> stopped = run;
+  stopped.insert(stopped.end(), {"--max-tokens", "12"});
+  ASSERT_EQ(trialwright(stopped).exit_code, 7);
+  const auto file = only_run(folder_.path() / "runs");
+  {
+    auto reader = RunReader::open(file);
+    ASSERT_TRUE(reader);
+    EXPECT_EQ(reader->run()->spec["context_tokens_max"], 1024);
+  }
+  const ProgramResult other = trialwright({"resume", "last", "--context", "2048"});
+  EXPECT_EQ(other.exit_code, 2);
+  EXPECT_THAT(other.err, HasSubstr("--context 2048 is not what the run began with, 1024"));
+  const ProgramResult resumed = trialwright({"resume", "last"});
+  EXPECT_EQ(resumed.exit_code, 0);
+  EXPECT_THAT(resumed.err, HasSubstr("-j 2"));
+}
+
+TEST_F(Stopping, RunGoesOnWhenWhoReadsItsMessagesHasGone) {
+  // The lines of progress go to a reader that leaves at once.
+  folder_.write("try.sh",
+                "set -e\ncd \"$1\"\nexport TRIALWRIGHT_RUNS_DIR=\"$1/runs\"\n"
+                "\"$2\" run starter 'qa/arithmetic/*' --progress lines "
+                "-m scripted:slow.jsonl 2>&1 >out | true\n"
+                "exit \"${PIPESTATUS[0]}\"\n");
+  const std::string script = (folder_.path() / "try.sh").string();
+  EXPECT_EQ(std::system(("bash '" + script + "' '" + folder_.path().string() + "' '" +
+                         TRIALWRIGHT_BINARY + "'")
+                            .c_str()),
+            0);
+  EXPECT_THAT(*read_file(folder_.path() / "out"), HasSubstr("10 of 10 trials scored"));
 }
 
 TEST_F(Stopping, FailingTrialsEndWith0) {
