@@ -64,6 +64,8 @@ std::string_view episode_end_name(EpisodeEnd end) {
       return "turn_limit";
     case EpisodeEnd::TokenLimit:
       return "token_limit";
+    case EpisodeEnd::RepeatLimit:
+      return "repeat_limit";
     case EpisodeEnd::TimeLimit:
       return "time_limit";
     case EpisodeEnd::ContextFull:
@@ -77,9 +79,10 @@ std::string_view episode_end_name(EpisodeEnd end) {
 }
 
 Result<EpisodeEnd> episode_end_from_name(std::string_view name) {
-  for (const EpisodeEnd end : {EpisodeEnd::Submitted, EpisodeEnd::NoToolCall, EpisodeEnd::TurnLimit,
-                               EpisodeEnd::TokenLimit, EpisodeEnd::TimeLimit,
-                               EpisodeEnd::ContextFull, EpisodeEnd::Cancelled, EpisodeEnd::Error}) {
+  for (const EpisodeEnd end :
+       {EpisodeEnd::Submitted, EpisodeEnd::NoToolCall, EpisodeEnd::TurnLimit,
+        EpisodeEnd::TokenLimit, EpisodeEnd::RepeatLimit, EpisodeEnd::TimeLimit,
+        EpisodeEnd::ContextFull, EpisodeEnd::Cancelled, EpisodeEnd::Error}) {
     if (episode_end_name(end) == name) return end;
   }
   return invalid("\"" + std::string(name) + "\" is no way for an episode to end");

@@ -52,6 +52,7 @@ enum class EpisodeEnd {
   NoToolCall,
   TurnLimit,
   TokenLimit,
+  RepeatLimit,  ///< The same call with the same result, again and again.
   TimeLimit,
   ContextFull,
   Cancelled,

@@ -24,6 +24,27 @@ int count_fences(std::string_view text) {
   return count;
 }
 
+/// The same calls, and what they brought was the same.
+bool repeats(const Turn& turn, const Turn& before) {
+  const auto same_call = [](const ToolCall& a, const ToolCall& b) {
+    return a.name == b.name && a.arguments == b.arguments;
+  };
+  const auto& calls = turn.completion.tool_calls;
+  const auto& calls_before = before.completion.tool_calls;
+  if (calls.empty() || !std::equal(calls.begin(), calls.end(), calls_before.begin(),
+                                   calls_before.end(), same_call)) {
+    return false;
+  }
+  // A notice may follow the results.
+  const auto results = static_cast<std::ptrdiff_t>(calls.size());
+  const auto same_text = [](const Observation& a, const Observation& b) {
+    return a.text == b.text;
+  };
+  return std::ssize(turn.observations) >= results && std::ssize(before.observations) >= results &&
+         std::equal(turn.observations.begin(), turn.observations.begin() + results,
+                    before.observations.begin(), same_text);
+}
+
 }  // namespace
 
 Episode::Episode(const EpisodeSettings& settings, Model& model, const Clock& clock,
@@ -47,7 +68,11 @@ Result<void> Episode::open(const std::string& instruction, const Workspace& work
 }
 
 Result<void> Episode::observe(Observation observation) {
-  Message message{Role::User, observation.text, {}, {}};
+  return observe(observation, observation.text);
+}
+
+Result<void> Episode::observe(Observation observation, std::string told_as) {
+  Message message{Role::User, std::move(told_as), {}, {}};
   if (!observation.tool_call_id.empty()) {
     message.role = Role::Tool;
     message.tool_call_id = observation.tool_call_id;
@@ -72,6 +97,8 @@ bool Episode::limit_reached(std::stop_token stop) {
     trace_.end = EpisodeEnd::TurnLimit;
   } else if (tokens_generated_ >= limits.tokens_max) {
     trace_.end = EpisodeEnd::TokenLimit;
+  } else if (repeats_ > 1 && repeats_ >= limits.repeats_max) {
+    trace_.end = EpisodeEnd::RepeatLimit;
   } else {
     return false;
   }
@@ -118,13 +145,27 @@ Result<void> Episode::act(const Completion& completion, Workspace& workspace, st
       submitted = true;
       return {};
     }
-    auto told = observe({fenced ? "" : call.id, result->text, result->is_error});
+    auto told =
+        fenced ? observe({"", result->text, result->is_error}, fenced_observation(result->text))
+               : observe({call.id, result->text, result->is_error});
     if (!told) return told;
   }
   for (const std::string& error : completion.tool_call_errors) {
     if (auto told = observe({"", error, true}); !told) return told;
   }
   return {};
+}
+
+Result<void> Episode::watch_repeats() {
+  const std::size_t turns = trace_.turns.size();
+  if (turns < 2 || !repeats(trace_.turns[turns - 1], trace_.turns[turns - 2])) {
+    repeats_ = 1;
+    return {};
+  }
+  ++repeats_;
+  const Scaffold& scaffold = settings_.scaffold;
+  if (scaffold.repeat_notice.empty() || repeats_ >= scaffold.limits.repeats_max) return {};
+  return observe({"", scaffold.repeat_notice, false});
 }
 
 Result<void> Episode::attempt(const std::string& instruction, Workspace& workspace,
@@ -173,6 +214,7 @@ Result<void> Episode::take_turns(Workspace& workspace, std::stop_token stop) {
       trace_.end = EpisodeEnd::Submitted;
       return {};
     }
+    if (auto watched = watch_repeats(); !watched) return watched;
   }
   return {};
 }

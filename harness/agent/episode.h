@@ -58,10 +58,14 @@ class Episode {
   Result<void> open(const std::string& instruction, const Workspace& workspace);
   Result<void> take_turns(Workspace& workspace, std::stop_token stop);
   Result<void> observe(Observation observation);
+  /// The same, with other words for the model than the record holds.
+  Result<void> observe(Observation observation, std::string told_as);
   [[nodiscard]] bool limit_reached(std::stop_token stop);
   Result<Completion> next_completion(std::stop_token stop);
   Result<void> act(const Completion& completion, Workspace& workspace, std::stop_token stop,
                    bool& submitted);
+  /// Looks at the latest turn; says so to the model if it only repeats the one before.
+  Result<void> watch_repeats();
   [[nodiscard]] std::chrono::milliseconds time_left() const;
 
   EpisodeSettings settings_;
@@ -72,6 +76,7 @@ class Episode {
   std::vector<Message> messages_;
   Trace trace_;
   int tokens_generated_ = 0;
+  int repeats_ = 1;  ///< Turns in a row that did and saw the same, the latest one included.
 };
 
 }  // namespace trialwright

@@ -50,6 +50,21 @@ std::string tool_of(std::string_view word) {
   return lower;
 }
 
+/// Small models write a tool's name as if it were a command: its line is then the header. Not grep,
+/// which is a command.
+FencedBlock without_shell(const FencedBlock& block) {
+  const std::size_t line_end = std::min(block.body.find('\n'), block.body.size());
+  const std::string_view line = trimmed(block.body.substr(0, line_end));
+  const std::size_t space = std::min(line.find(' '), line.size());
+  const std::string_view word = line.substr(0, space);
+  if (word != "submit" && word != "read_file" && word != "write_file" && word != "edit_file") {
+    return block;
+  }
+  FencedBlock tool{block.before, word, trimmed(line.substr(space)), block.body.substr(line_end)};
+  if (!tool.body.empty()) tool.body.remove_prefix(1);
+  return tool;
+}
+
 /// `OLD ======= NEW`, each without the marker lines.
 bool split_edit(std::string_view body, std::string& old_text, std::string& new_text) {
   constexpr std::string_view kMarker = "\n=======\n";
@@ -65,7 +80,7 @@ bool split_edit(std::string_view body, std::string& old_text, std::string& new_t
 
 std::string fenced_instructions(const std::vector<ToolDefinition>& tools) {
   std::string text =
-      "\n\nTo act, reply with one fenced block. You then see what it brought. One block a reply:\n";
+      "\n\nA tool call is a fenced block. You then see what it brought. One block a reply:\n";
   for (const ToolDefinition& tool : tools) {
     text += "\n";
     if (tool.name == "bash") {
@@ -79,22 +94,35 @@ std::string fenced_instructions(const std::vector<ToolDefinition>& tools) {
     } else if (tool.name == "read_file") {
       text += "```read_file PATH\n```\n";
     } else {
-      text += "```" + tool.name + "\nANSWER\n```\n";
+      text += "```" + tool.name + "\n```\n";
     }
     text += tool.description + "\n";
   }
+  text +=
+      "\nFor example, to change red to blue in notes.txt, three replies, one after the other:\n"
+      "\nFirst I see what notes.txt holds.\n```bash\ncat notes.txt\n```\n"
+      "\nLine 2 says red, so I change it and look at the result.\n"
+      "```bash\nsed -i 's/red/blue/' notes.txt && cat notes.txt\n```\n"
+      "\nNow it says blue, so the task is solved.\n```submit\n```";
   return text;
+}
+
+std::string fenced_observation(std::string_view text) {
+  return "Result:\n" + std::string(text) +
+         "\n\nIf the task is solved, submit. If not, one short sentence and one block: the next "
+         "step.";
 }
 
 std::string fenced_stop_text() { return "\n```\n"; }
 
 ParsedToolCalls parse_fenced_call(std::string_view reply) {
   ParsedToolCalls parsed;
-  const auto block = first_block(reply);
+  auto block = first_block(reply);
   if (!block) {
     parsed.text = std::string(reply);
     return parsed;
   }
+  if (tool_of(block->word) == "bash") block = without_shell(*block);
   parsed.text = std::string(block->before);
   ToolCall call;
   call.id = "call_0";

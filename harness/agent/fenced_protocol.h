@@ -22,6 +22,10 @@ namespace trialwright {
 /// What the model is told, put after the scaffold's system prompt.
 std::string fenced_instructions(const std::vector<ToolDefinition>& tools);
 
+/// How an observation is told to the model: small models repeat themselves unless they are asked
+/// for the next step.
+std::string fenced_observation(std::string_view text);
+
 /// Generation stops here: what comes after the first block would be the model's guess at the
 /// output.
 std::string fenced_stop_text();

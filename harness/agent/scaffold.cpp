@@ -94,6 +94,7 @@ Result<void> read_limits(const toml::table& table, ScaffoldLimits& limits) {
   reader.read("turns_max", limits.turns_max, 1);
   reader.read("tokens_per_turn_max", limits.tokens_per_turn_max, 1);
   reader.read("tokens_max", limits.tokens_max, 1);
+  reader.read("repeats_max", limits.repeats_max, 1);
   reader.read("command_timeout_seconds", command_timeout_seconds, 1);
   reader.read("observation_chars_max", limits.observation_chars_max, 64);
   limits.command_timeout = std::chrono::seconds(command_timeout_seconds);
@@ -174,6 +175,7 @@ Result<Scaffold> parse_scaffold(std::string_view toml) {
   reader.read("qa_prompt", scaffold.qa_prompt);
   reader.read("nudge", scaffold.nudge);
   reader.read("nudges_max", scaffold.nudges_max, 0);
+  reader.read("repeat_notice", scaffold.repeat_notice);
   const toml::table* limits = reader.table("limits");
   const toml::table* sampling = reader.table("sampling");
   const toml::table* tools = reader.table("tools");
@@ -214,9 +216,11 @@ Digest scaffold_digest(const Scaffold& scaffold) {
   hasher.field(scaffold.system_prompt)
       .field(scaffold.qa_prompt)
       .field(scaffold.nudge)
-      .field(scaffold.nudges_max);
+      .field(scaffold.nudges_max)
+      .field(scaffold.repeat_notice);
   const ScaffoldLimits& limits = scaffold.limits;
   hasher.field(limits.turns_max).field(limits.tokens_per_turn_max).field(limits.tokens_max);
+  hasher.field(limits.repeats_max);
   hasher.field(limits.command_timeout.count()).field(limits.observation_chars_max);
   for (const ScaffoldTool& tool : scaffold.tools) hasher.field(tool.name).field(tool.description);
   return hasher.finish();

@@ -26,6 +26,7 @@ struct ScaffoldLimits {
   int turns_max = 10;
   int tokens_per_turn_max = 384;
   int tokens_max = 3072;  ///< Generated in the whole trial.
+  int repeats_max = 3;    ///< Turns in a row with the same calls and the same results.
   std::chrono::seconds command_timeout{20};
   int observation_chars_max = 2400;  ///< Longer ones lose their middle.
 };
@@ -46,6 +47,7 @@ struct Scaffold {
   std::string qa_prompt;  ///< The system prompt of tasks that are one question.
   std::string nudge;
   int nudges_max = 1;
+  std::string repeat_notice;  ///< Sent when a turn did and saw what the one before it had.
   ScaffoldLimits limits;
   Sampling sampling;  ///< The seed is the trial's, not the scaffold's.
   std::vector<ScaffoldTool> tools;

@@ -100,7 +100,7 @@ std::string command_text(const CommandResult& result, const ToolLimits& limits) 
   } else if (result.code != 0) {
     end = "[exit status " + std::to_string(result.code) + "]";
   } else if (text.empty()) {
-    end = "[no output]";
+    end = "[exit status 0, no output]";
   }
   if (!text.empty() && !end.empty()) text += "\n";
   return text + end;

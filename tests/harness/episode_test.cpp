@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "harness/agent/fenced_protocol.h"
 #include "tests/support/fake_model.h"
 #include "tests/support/memory_workspace.h"
 
@@ -73,17 +74,46 @@ TEST_F(EpisodeTest, FencedBlocksNeedNoToolsFromTheModel) {
   EXPECT_EQ(trace.answer, "done");
   EXPECT_TRUE(model.requests()[0].tools.empty());
   EXPECT_EQ(model.requests()[1].messages.back().role, Role::User);
+  EXPECT_EQ(model.requests()[1].messages.back().content, fenced_observation("out"));
+  EXPECT_EQ(trace.turns[0].observations[0].text, "out");
   EXPECT_EQ(trace.turns[0].completion.text, "```bash\nls\n```");
 }
 
 TEST_F(EpisodeTest, NudgesOnceAndThenTakesSilenceForTheEnd) {
   FakeModel model(in_turn({saying("Thinking."), saying("Still thinking.")}));
-  const Trace trace = play(model, scaffold(ToolProtocol::Native));
+  Scaffold patient = scaffold(ToolProtocol::Native);
+  patient.nudges_max = 1;
+  const Trace trace = play(model, patient);
   EXPECT_EQ(trace.end, EpisodeEnd::NoToolCall);
   EXPECT_EQ(trace.turns.size(), 2U);
 }
 
+TEST_F(EpisodeTest, TellsAnAgentThatItRepeatsItselfAndThenEndsIt) {
+  FakeModel model(in_turn({calling("bash", {{"command", "ls"}})}));
+  const Trace trace = play(model, scaffold(ToolProtocol::Native));
+  EXPECT_EQ(trace.end, EpisodeEnd::RepeatLimit);
+  ASSERT_EQ(trace.turns.size(), 3U);
+  EXPECT_EQ(trace.turns[0].observations.size(), 1U);
+  ASSERT_EQ(trace.turns[1].observations.size(), 2U);
+  EXPECT_EQ(trace.turns[1].observations[1].text, scaffold(ToolProtocol::Native).repeat_notice);
+  EXPECT_EQ(trace.turns[2].observations.size(), 1U);
+}
+
+TEST_F(EpisodeTest, TheSameCommandWithANewResultIsNoRepetition) {
+  int calls = 0;
+  machine_->command = [&](const auto&, auto&) { return printed(std::to_string(++calls)); };
+  FakeModel model(in_turn({calling("bash", {{"command", "date"}})}));
+  EXPECT_EQ(play(model, scaffold(ToolProtocol::Native)).end, EpisodeEnd::TurnLimit);
+}
+
+TEST_F(EpisodeTest, SubmitWrittenAsACommandSubmits) {
+  FakeModel model(in_turn({saying("```bash\nsubmit\n```")}));
+  EXPECT_EQ(play(model, scaffold(ToolProtocol::Fenced)).end, EpisodeEnd::Submitted);
+}
+
 TEST_F(EpisodeTest, StopsAtTheTurnLimit) {
+  int calls = 0;
+  machine_->command = [&](const auto&, auto&) { return printed(std::to_string(++calls)); };
   FakeModel model(in_turn({calling("bash", {{"command", "ls"}})}));
   const Trace trace = play(model, scaffold(ToolProtocol::Native));
   EXPECT_EQ(trace.end, EpisodeEnd::TurnLimit);
@@ -91,6 +121,8 @@ TEST_F(EpisodeTest, StopsAtTheTurnLimit) {
 }
 
 TEST_F(EpisodeTest, StopsAtTheTokenLimit) {
+  int calls = 0;
+  machine_->command = [&](const auto&, auto&) { return printed(std::to_string(++calls)); };
   FakeModel model(in_turn({calling("bash", {{"command", "ls"}})}));
   Scaffold small = scaffold(ToolProtocol::Native);
   small.limits.tokens_max = 5;

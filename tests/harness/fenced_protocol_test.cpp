@@ -35,6 +35,19 @@ TEST(FencedProtocol, ReadsPathsFromTheFenceLine) {
   EXPECT_EQ(parsed.calls[0].arguments["content"], "x\ny\n");
 }
 
+TEST(FencedProtocol, AToolWrittenAsACommandIsThatTool) {
+  const ParsedToolCalls write = parse_fenced_call("```bash\nwrite_file a.txt\nx\ny\n```");
+  ASSERT_EQ(write.calls.size(), 1U);
+  EXPECT_EQ(write.calls[0].name, "write_file");
+  EXPECT_EQ(write.calls[0].arguments["path"], "a.txt");
+  EXPECT_EQ(write.calls[0].arguments["content"], "x\ny\n");
+  EXPECT_EQ(parse_fenced_call("```bash\nsubmit\n```").calls[0].name, "submit");
+  EXPECT_EQ(parse_fenced_call("```bash\nsubmit").calls[0].name, "submit");
+  EXPECT_EQ(parse_fenced_call("```bash\nread_file a.txt\n```").calls[0].arguments["path"], "a.txt");
+  EXPECT_EQ(parse_fenced_call("```bash\ngrep a b.txt\n```").calls[0].name, "bash");
+  EXPECT_EQ(parse_fenced_call("```bash\nsubmitted=1\n```").calls[0].name, "bash");
+}
+
 TEST(FencedProtocol, TellsWhatAnEditNeeds) {
   EXPECT_EQ(parse_fenced_call("```edit_file a\nold\n```").errors.size(), 1U);
   const ParsedToolCalls parsed = parse_fenced_call("```edit_file a\nold\n=======\nnew\n```");

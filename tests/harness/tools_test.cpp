@@ -29,7 +29,7 @@ TEST_F(Tools, BashTellsOutputAndHowItEnded) {
 }
 
 TEST_F(Tools, BashSaysWhenThereIsNoOutput) {
-  EXPECT_EQ(call("bash", {{"command", "true"}}).text, "[no output]");
+  EXPECT_EQ(call("bash", {{"command", "true"}}).text, "[exit status 0, no output]");
 }
 
 TEST_F(Tools, AMissingArgumentIsAnObservationThatNamesIt) {
