@@ -70,6 +70,15 @@ class Arguments {
     return found->get<std::string>();
   }
 
+  /// As `take`, for what becomes an argument of a command or a path, which end at a NUL.
+  std::string take_word(const std::string& name, bool required) {
+    std::string text = take(name, required);
+    if (text.find('\0') != std::string::npos) {
+      complain("argument \"" + name + "\" must not hold a NUL character");
+    }
+    return text;
+  }
+
   [[nodiscard]] const std::string& complaint() const { return complaint_; }
 
  private:
@@ -168,13 +177,13 @@ Result<ToolResult> call_tool(const ToolCall& call, const std::vector<std::string
   }
   Arguments arguments(call);
   if (call.name == "bash") {
-    const std::string command = arguments.take("command", true);
+    const std::string command = arguments.take_word("command", true);
     if (!arguments.complaint().empty()) return mistake(arguments.complaint());
     return run_command({"bash", "-c", command}, workspace, limits, stop);
   }
   if (call.name == "grep") {
-    const std::string pattern = arguments.take("pattern", true);
-    std::string path = arguments.take("path", false);
+    const std::string pattern = arguments.take_word("pattern", true);
+    std::string path = arguments.take_word("path", false);
     if (!arguments.complaint().empty()) return mistake(arguments.complaint());
     if (path.empty()) path = ".";
     return run_command({"grep", "-rnE", "--", pattern, path}, workspace, limits, stop);
@@ -182,7 +191,7 @@ Result<ToolResult> call_tool(const ToolCall& call, const std::vector<std::string
   if (call.name == "submit") {
     return ToolResult{"submitted", false, true, arguments.take("answer", false)};
   }
-  const std::string path = absolute_path(arguments.take("path", true), workspace);
+  const std::string path = absolute_path(arguments.take_word("path", true), workspace);
   if (call.name == "read_file") {
     if (!arguments.complaint().empty()) return mistake(arguments.complaint());
     auto content = workspace.read_file(path, kFileBytesMax);

@@ -39,6 +39,26 @@ TEST_F(Tools, AMissingArgumentIsAnObservationThatNamesIt) {
   EXPECT_TRUE(call("bash", Json::array()).is_error);
 }
 
+TEST_F(Tools, ANulInACommandOrPathIsAMistakeAndNotAnEnd) {
+  const std::string cut("echo a\0; rm -rf /", 18);
+  for (const auto& [name, argument] :
+       std::vector<std::pair<std::string, std::string>>{{"bash", "command"},
+                                                        {"grep", "pattern"},
+                                                        {"read_file", "path"},
+                                                        {"write_file", "path"},
+                                                        {"edit_file", "path"}}) {
+    const ToolResult result =
+        call(name, {{argument, cut}, {"content", "x"}, {"old_text", "a"}, {"new_text", "b"}});
+    EXPECT_TRUE(result.is_error) << name;
+    EXPECT_EQ(result.text,
+              "tool \"" + name + "\": argument \"" + argument + "\" must not hold a NUL character");
+  }
+  EXPECT_TRUE(machine_->commands_run.empty());
+  // A file may hold any bytes.
+  EXPECT_FALSE(call("write_file", {{"path", "f"}, {"content", cut}}).is_error);
+  EXPECT_EQ(machine_->files["/app/f"], cut);
+}
+
 TEST_F(Tools, AnUnknownToolIsToldWhichThereAre) {
   const ToolResult result = call("python", {{"code", "1"}});
   EXPECT_TRUE(result.is_error);
