@@ -163,7 +163,8 @@ Result<void> write_root(const TreeWriter& tree, const BaseTree& base, BoxIds ids
     const fs::path source = fs::path("/etc") / name;
     std::error_code ignored;
     if (!fs::exists(fs::symlink_status(source, ignored))) continue;
-    if (auto copied = tree.copy(source, std::string("root/etc/") + name); !copied) return copied;
+    auto copied = tree.copy(source, std::string("root/etc/") + name, Unreadable::IsPassedOver);
+    if (!copied) return copied;
   }
   return {};
 }

@@ -33,6 +33,10 @@ class ActingAs {
   gid_t group_;
 };
 
+bool may_read(const std::filesystem::path& path, bool plain) {
+  return faccessat(AT_FDCWD, path.c_str(), plain ? R_OK : R_OK | X_OK, AT_EACCESS) == 0;
+}
+
 }  // namespace
 
 Result<void> TreeWriter::done(int outcome, const std::string& path) const {
@@ -74,7 +78,8 @@ Result<void> TreeWriter::whiteout(const std::string& path) const {
   return done(mknodat(folder_, path.c_str(), S_IFCHR | 0600, makedev(0, 0)), path);
 }
 
-Result<void> TreeWriter::copy(const std::filesystem::path& source, const std::string& path) const {
+Result<void> TreeWriter::copy(const std::filesystem::path& source, const std::string& path,
+                              Unreadable unreadable) const {
   namespace fs = std::filesystem;
   std::error_code failure;
   const fs::file_status status = fs::symlink_status(source, failure);
@@ -85,14 +90,19 @@ Result<void> TreeWriter::copy(const std::filesystem::path& source, const std::st
     return failure ? Result<void>(unavailable(source.string() + ": " + failure.message()))
                    : link(target.string(), path);
   }
-  if (fs::is_regular_file(status)) {
+  const bool plain = fs::is_regular_file(status);
+  if (unreadable == Unreadable::IsPassedOver && (plain || fs::is_directory(status)) &&
+      !may_read(source, plain)) {
+    return {};
+  }
+  if (plain) {
     const auto content = read_file(source);
     return content ? write(path, *content, mode) : Result<void>(content.error());
   }
   if (!fs::is_directory(status)) return {};
   if (auto made = make_folder(path, 0700); !made) return made;
   for (const auto& entry : fs::directory_iterator(source, failure)) {
-    auto copied = copy(entry.path(), path + "/" + entry.path().filename().string());
+    auto copied = copy(entry.path(), path + "/" + entry.path().filename().string(), unreadable);
     if (!copied) return copied;
   }
   if (failure) return unavailable(source.string() + ": " + failure.message());

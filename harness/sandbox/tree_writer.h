@@ -10,6 +10,9 @@
 
 namespace trialwright {
 
+/// What copying makes of files that the harness may not read.
+enum class Unreadable { Fails, IsPassedOver };
+
 /// Makes files of the harness's own in a tree of a box that nothing runs in yet. What it makes
 /// belongs to the boxes' root.
 class TreeWriter {
@@ -24,9 +27,11 @@ class TreeWriter {
   Result<void> link(const std::string& target, const std::string& path) const;
   /// Makes the mark by which an overlay hides what lower layers have under this name.
   Result<void> whiteout(const std::string& path) const;
-  /// Copies a file, link or folder of the host with what is in it; special files are passed over,
-  /// and so is what the harness cannot read. Modes are kept, without set-id bits.
-  Result<void> copy(const std::filesystem::path& source, const std::string& path) const;
+  /// Copies a file, link or folder of the host with what is in it; special files are passed over.
+  /// Modes are kept, without set-id bits.
+  /// Errors: Unavailable, also for what the harness may not read unless that is to be passed over.
+  Result<void> copy(const std::filesystem::path& source, const std::string& path,
+                    Unreadable unreadable = Unreadable::Fails) const;
 
  private:
   Result<void> done(int outcome, const std::string& path) const;
