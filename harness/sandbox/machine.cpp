@@ -10,7 +10,6 @@
 
 #include "base/text.h"
 #include "harness/sandbox/collector.h"
-#include "harness/sandbox/grader_view.h"
 #include "harness/sandbox/tree_writer.h"
 
 namespace trialwright {
@@ -23,29 +22,12 @@ constexpr std::uint64_t kOpenFilesMax = 65536;
 constexpr const char* kStandIns = "/run/offline/bin";
 constexpr const char* kHomePrograms = "/root/.local/bin";
 constexpr const char* kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-// An agent may have put programs into /usr/local, but not in front of the system's.
-constexpr const char* kGraderPath = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin";
-
 bool has_stand_ins(MachineRole role) { return role != MachineRole::Agent; }
 
 std::string staged_name(std::size_t index) { return "staged-" + std::to_string(index); }
 
 std::string overlay_flags(BoxIds ids) {
   return ids == BoxIds::Single ? ",index=off,metacopy=off,userxattr" : ",index=off,metacopy=off";
-}
-
-std::map<std::string, std::string> environment(const MachineSpec& spec, BoxIds ids) {
-  std::map<std::string, std::string> env = {
-      {"HOME", "/root"},      {"LANG", "C.UTF-8"}, {"LOGNAME", "root"}, {"PATH", kPath},
-      {"SHELL", "/bin/bash"}, {"TERM", "xterm"},   {"USER", "root"}};
-  if (spec.role == MachineRole::Grader) {
-    env["PATH"] = kGraderPath;
-    env["PYTHONNOUSERSITE"] = "1";
-  }
-  // With one id only, tar must not try to give files to others.
-  if (ids == BoxIds::Single) env["TAR_OPTIONS"] = "--no-same-owner";
-  for (const auto& [key, value] : spec.env) env[key] = value;
-  return env;
 }
 
 }  // namespace
@@ -72,14 +54,14 @@ Result<std::unique_ptr<Machine>> Machine::start(std::shared_ptr<const MachineRoo
                                                std::move(*harness_files), std::move(*cgroup)));
   if (auto prepared = machine->prepare_trees(); !prepared) return prepared.error();
   if (auto started = machine->start_box(); !started) return started.error();
+  if (auto found = machine->find_working_folder(); !found) return found.error();
   return machine;
 }
 
 Result<void> Machine::prepare_trees() {
   const uid_t owner = room_->keeper->owner();
   const TreeWriter changes(tree_->folder(), owner);
-  for (const char* folder :
-       {"root", "root-work", "usr", "usr-work", "local", "local-work", "merged"}) {
+  for (const char* folder : {"root", "root-work", "usr", "usr-work", "merged"}) {
     if (auto made = changes.make_folder(folder); !made) return made;
   }
   const TreeWriter staged(harness_files_.folder(), owner);
@@ -92,45 +74,44 @@ Result<void> Machine::prepare_trees() {
   verdicts_ = FileDescriptor(
       openat(harness_files_.folder(), "verifier", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!verdicts_) return unavailable("opening the verifier's folder: " + errno_text(errno));
-  auto mounts = prepare_grader_view(room_->base, spec_.layers, changes);
-  if (!mounts) return mounts.error();
-  grader_mounts_ = std::move(*mounts);
+  const auto setting = [&](const char* name) {
+    const auto found = spec_.env.find(name);
+    return found == spec_.env.end() ? std::string() : found->second;
+  };
+  auto view = prepare_grader_view(room_->base, spec_.layers,
+                                  {setting("PATH"), setting("PYTHONPATH"), spec_.working_folder},
+                                  *tree_, owner);
+  if (!view) return view.error();
+  view_ = std::move(*view);
   return {};
 }
 
-std::vector<std::string> Machine::lowers_of(const std::string& name,
-                                            std::size_t first_layer) const {
+std::vector<std::string> Machine::lowers_of(const std::string& name) const {
   std::vector<std::string> lowers;
-  for (std::size_t i = first_layer; i < spec_.layers.size(); ++i) {
-    lowers.push_back(spec_.layers[i]->path() + "/" + name);
-  }
+  for (const auto& layer : spec_.layers) lowers.push_back(layer->path() + "/" + name);
   const auto& base = name == "root" ? room_->base.root_lowers : room_->base.usr_lowers;
   lowers.insert(lowers.end(), base.begin(), base.end());
   return lowers;
 }
 
 void Machine::plan_overlays(BoxPlan& plan) const {
-  const bool grader = spec_.role == MachineRole::Grader;
-  const auto add = [&](const std::string& name, const std::string& target, auto lowers) {
+  const auto add = [&](const std::string& target, const std::vector<std::string>& lowers,
+                       const std::string& changes) {
     plan.steps.insert(plan.steps.end(),
                       {"overlay", target,
                        "lowerdir=" + joined(lowers, ":") + ",upperdir=" + tree_->path() + "/" +
-                           name + ",workdir=" + tree_->path() + "/" + name + "-work" +
+                           changes + ",workdir=" + tree_->path() + "/" + changes + "-work" +
                            overlay_flags(room_->keeper->ids())});
   };
-  add("root", plan.root, lowers_of("root", 0));
-  plan.steps.insert(plan.steps.end(), {"folder", plan.root, "usr"});
-  auto usr = lowers_of("usr", grader ? 1 : 0);
-  // For tests, what an agent added to /usr is there, but nothing that it changed.
-  if (grader) usr.push_back(spec_.layers[0]->path() + "/usr");
-  add("usr", plan.root + "/usr", usr);
-  if (!grader) return;
-  std::vector<std::string> local;
-  for (const auto& layer : spec_.layers) {
-    if (has_folder(*layer, "usr/local")) local.push_back(layer->path() + "/usr/local");
+  add(plan.root, lowers_of("root"), "root");
+  if (spec_.role != MachineRole::Grader) {
+    plan.steps.insert(plan.steps.end(), {"folder", plan.root, "usr"});
+    add(plan.root + "/usr", lowers_of("usr"), "usr");
   }
-  local.push_back(room_->base.local_lower);
-  add("local", plan.root + "/usr/local", local);
+  for (const ViewFolder& folder : view_.folders) {
+    plan.steps.insert(plan.steps.end(), {"folder", plan.root, folder.path});
+    add(plan.root + folder.path, folder.lowers, folder.changes);
+  }
 }
 
 void Machine::plan_limits(BoxPlan& plan) const {
@@ -159,7 +140,6 @@ BoxPlan Machine::plan() const {
   if (spec_.role == MachineRole::Grader) {
     plan.mounts.push_back({room_->base.home_programs(), kHomePrograms, false});
     plan.mounts.push_back({harness_files_.path() + "/verifier", "/logs/verifier", true});
-    plan.mounts.insert(plan.mounts.end(), grader_mounts_.begin(), grader_mounts_.end());
   }
   for (const char* folder : {"/proc", "/dev", "/tmp"}) {
     plan.steps.insert(plan.steps.end(), {"folder", plan.root, folder});
@@ -169,6 +149,17 @@ BoxPlan Machine::plan() const {
   }
   plan_limits(plan);
   return plan;
+}
+
+/// Tests must start although an agent removed the folder that they start in.
+Result<void> Machine::find_working_folder() {
+  if (spec_.role != MachineRole::Grader) return {};
+  const auto made = box_->make_folder(spec_.working_folder, 0755);
+  if (made) return {};
+  if (made.error().kind == ErrorKind::Unavailable) return made;
+  // It left something else in the folder's place, for tests to find.
+  spec_.working_folder = "/";
+  return {};
 }
 
 Result<void> Machine::start_box() {
@@ -186,18 +177,38 @@ Result<Box*> Machine::live_box() {
   return box_.get();
 }
 
+std::map<std::string, std::string> Machine::environment(const CommandOptions& options) const {
+  std::map<std::string, std::string> env = {
+      {"HOME", "/root"},      {"LANG", "C.UTF-8"}, {"LOGNAME", "root"}, {"PATH", kPath},
+      {"SHELL", "/bin/bash"}, {"TERM", "xterm"},   {"USER", "root"}};
+  const bool grader = spec_.role == MachineRole::Grader;
+  if (grader) {
+    env["PYTHONNOUSERSITE"] = "1";
+    env["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1";
+  }
+  // With one id only, tar must not try to give files to others.
+  if (room_->keeper->ids() == BoxIds::Single) env["TAR_OPTIONS"] = "--no-same-owner";
+  for (const auto& [key, value] : spec_.env) env[key] = value;
+  for (const auto& [key, value] : options.env) env[key] = value;
+  if (grader) {
+    env["PATH"] = trusted_first(env["PATH"], view_.trusted);
+    // By these a shell runs a file before its script.
+    env.erase("BASH_ENV");
+    env.erase("ENV");
+  }
+  if (has_stand_ins(spec_.role)) env["PATH"] = std::string(kStandIns) + ":" + env["PATH"];
+  return env;
+}
+
 Result<CommandResult> Machine::run(std::span<const std::string> argv, const CommandOptions& options,
                                    const std::stop_token& stop) {
   CHECK(!argv.empty(), "a command has at least a name");
   auto box = live_box();
   if (!box) return box.error();
-  auto env = environment(spec_, room_->keeper->ids());
-  for (const auto& [key, value] : options.env) env[key] = value;
-  if (has_stand_ins(spec_.role)) env["PATH"] = std::string(kStandIns) + ":" + env["PATH"];
   BoxCommand command;
   command.argv.assign(argv.begin(), argv.end());
   command.cwd = options.cwd.empty() ? spec_.working_folder : options.cwd;
-  for (const auto& [key, value] : env) command.env.push_back(key + "=" + value);
+  for (const auto& [key, value] : environment(options)) command.env.push_back(key + "=" + value);
   return (*box)->run(command, options, stop);
 }
 

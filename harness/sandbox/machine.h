@@ -9,6 +9,7 @@
 #include "harness/sandbox/base_tree.h"
 #include "harness/sandbox/box.h"
 #include "harness/sandbox/cgroup.h"
+#include "harness/sandbox/grader_view.h"
 #include "harness/sandbox/keeper.h"
 #include "harness/sandbox/sandbox.h"
 #include "tasks/task.h"
@@ -69,17 +70,20 @@ class Machine {
   [[nodiscard]] Json usage() const;
   /// The folder that is /logs/verifier inside a grader's machine.
   [[nodiscard]] int verdict_folder() const { return verdicts_.get(); }
+  /// What a grader's machine does not show of the layer below it.
+  [[nodiscard]] const SealFindings& findings() const { return view_.findings; }
 
  private:
   Machine(std::shared_ptr<const MachineRoom> room, MachineSpec spec, Tree tree, Tree harness_files,
           Cgroup cgroup);
   Result<void> prepare_trees();
   Result<void> start_box();
+  Result<void> find_working_folder();
+  [[nodiscard]] std::map<std::string, std::string> environment(const CommandOptions& options) const;
   Result<Box*> live_box();
   [[nodiscard]] BoxPlan plan() const;
   void plan_overlays(BoxPlan& plan) const;
-  [[nodiscard]] std::vector<std::string> lowers_of(const std::string& name,
-                                                   std::size_t first_layer) const;
+  [[nodiscard]] std::vector<std::string> lowers_of(const std::string& name) const;
   void plan_limits(BoxPlan& plan) const;
   Result<void> copy_file(const std::filesystem::path& source, const std::string& target);
   Result<void> copy_entry(const std::filesystem::path& source, const std::string& target);
@@ -89,7 +93,7 @@ class Machine {
   std::shared_ptr<const Tree> tree_;  // The machine's own changes.
   Tree harness_files_;                // What we stage, where nothing inside can write.
   FileDescriptor verdicts_;
-  std::vector<BoxMount> grader_mounts_;
+  GraderView view_;  // Of a grader's machine.
   Cgroup cgroup_;
   std::unique_ptr<Box> box_;  // After the cgroup, which it needs to the end.
 };

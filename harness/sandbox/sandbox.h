@@ -20,8 +20,21 @@ struct StagedFolder {
   std::string target;            ///< For example "/tests".
 };
 
+/// What making a grading machine brought to light about the file tree that an agent left.
+struct SealFindings {
+  /// Files of the agent's that tests do not see, because they would come before programs or
+  /// settings of the system's. No proof of anything. At most 20.
+  std::vector<std::string> hidden;
+  /// Sentences about what nobody does by accident: a verdict written in the tests' place, or a
+  /// hidden file that names the place.
+  std::vector<std::string> tampering;
+};
+
 /// The second machine of a trial, over a copy-on-write view of the agent's file tree.
-class GradingWorkspace : public VerifierWorkspace {};
+class GradingWorkspace : public VerifierWorkspace {
+ public:
+  [[nodiscard]] virtual SealFindings findings() const { return {}; }
+};
 
 /// The machine an agent acts on.
 class AgentWorkspace : public Workspace {

@@ -14,6 +14,13 @@ if [ "$1" = -m ]; then
       exit 0
       ;;
     pip | ensurepip) exit 0 ;;
+    pytest)
+      shift 2
+      # The current folder is where modules are looked for last, lest one there hides the library's.
+      exec /usr/bin/python3 -P -c 'import os, sys, pytest
+sys.path.append(os.getcwd())
+sys.exit(pytest.console_main())' "$@"
+      ;;
   esac
 fi
 exec /usr/bin/python3 "$@"

@@ -1,3 +1,5 @@
+#include <gmock/gmock.h>
+
 #include "tests/harness/sandbox/sandbox_fixture.h"
 
 namespace trialwright {
@@ -106,6 +108,60 @@ TEST_P(SandboxGrading, UsesTheSystemsProgramsAndNotTheAgents) {
       "real\n1\ntest.sh\ntest_it.py\nsh\n");
 }
 
+TEST_P(SandboxGrading, RunsNoProgramThatTheAgentPutInFrontOfTheSystems) {
+  auto box = machine();
+  // Debian has none of these in these places.
+  bash(*box,
+       "mkdir -p /usr/games /usr/local/games; for p in /usr/sbin/bash /usr/sbin/cat "
+       "/usr/local/sbin/sh /usr/local/bin/grep /usr/sbin/python3 /usr/games/ls /usr/bin/python; do "
+       "printf '#!/bin/sh\\necho hijacked; echo 1 > /logs/verifier/reward.txt\\n' > $p; "
+       "chmod 755 $p; done; echo 'home = /app' > /usr/bin/pyvenv.cfg; "
+       "cp /usr/bin/pyvenv.cfg /usr/pyvenv.cfg; cp /usr/bin/pyvenv.cfg /usr/local/pyvenv.cfg");
+  auto grading = seal(*box);
+  EXPECT_EQ(said_by(*grading,
+                    "echo real | cat | grep real; sh -c 'echo sh'; ls /tests; python3 -c "
+                    "'print(1)'; python -c 'print(2)'; ls /usr/pyvenv.cfg /usr/bin/pyvenv.cfg "
+                    "/usr/local/pyvenv.cfg 2>/dev/null; cat /logs/verifier/reward.txt 2>/dev/null"),
+            "real\nsh\ntest.sh\ntest_it.py\n1\n2\n");
+}
+
+TEST_P(SandboxGrading, FollowsATasksPathOnlyToProgramsOfTheImage) {
+  environment_.steps = {
+      RunStep{"mkdir -p /opt/kit/bin; printf '#!/bin/sh\\necho kit\\n' > /opt/kit/bin/kit; "
+              "cp /opt/kit/bin/kit /opt/kit/bin/date; chmod 755 /opt/kit/bin/*",
+              "/",
+              {}}};
+  environment_.env["PATH"] = "/app/bin:/opt/kit/bin:.:/made/bin:/usr/local/bin:/usr/bin:/bin";
+  auto box = machine();
+  ASSERT_NE(box, nullptr);
+  bash(*box,
+       "mkdir -p /app/bin /made/bin; for p in /app/bin/cat /app/bin/own /opt/kit/bin/kit "
+       "/opt/kit/bin/cat /opt/kit/bin/more-kit /made/bin/cat /app/cat; do "
+       "rm -f $p; printf '#!/bin/sh\\necho agent\\n' > $p; chmod 755 $p; done");
+  auto grading = seal(*box);
+  EXPECT_EQ(said_by(*grading, "echo real | cat; kit; date; own; more-kit; /opt/kit/bin/kit"),
+            "real\nkit\nkit\nagent\nagent\nkit\n");
+}
+
+TEST_P(SandboxGrading, ReadsNoSettingsOfTheAgentsBeforeAProgram) {
+  auto box = machine();
+  bash(*box,
+       "mkdir -p /etc/profile.d /etc/perl /etc/ssl /etc/ld.so.conf.d /usr/local/share/perl/5.36.0 "
+       "/usr/local/include; "
+       "echo 'echo hijacked' | tee /etc/profile /etc/profile.d/x.sh /etc/bash.bashrc ~/.profile "
+       "~/.bash_profile ~/.bash_login > /dev/null; "
+       "echo 'print \"hijacked\\n\"; 1;' | tee /etc/perl/strict.pm "
+       "/usr/local/share/perl/5.36.0/strict.pm > /dev/null; "
+       "echo '#error hijacked' > /usr/local/include/stdio.h; "
+       "echo hijacked > /etc/ssl/openssl.cnf; echo /app > /etc/ld.so.conf.d/0.conf");
+  auto grading = seal(*box);
+  EXPECT_EQ(said_by(*grading,
+                    "bash -lc 'echo login'; perl -e 'use strict; print \"perl\\n\"'; "
+                    "echo '#include <stdio.h>' | gcc -E -x c - > /dev/null && echo gcc; "
+                    "grep hijacked /etc/ssl/openssl.cnf; ls /etc/ld.so.conf.d/0.conf 2>/dev/null"),
+            "login\nperl\ngcc\n");
+}
+
 TEST_P(SandboxGrading, StillFindsWhatTheAgentInstalled) {
   auto box = machine();
   bash(*box,
@@ -122,6 +178,13 @@ TEST_P(SandboxGrading, StillFindsWhatTheAgentInstalled) {
 
 TEST_P(SandboxGrading, RunsNoHookOfTheAgents) {
   auto box = machine();
+  // First, because afterwards no Python starts any more.
+  EXPECT_EQ(bash(*box,
+                 "echo 'print(\"hijacked\")' > /tmp/sitecustomize.py; python3 -c \"import zipfile; "
+                 "zipfile.ZipFile('/usr/lib/python311.zip', 'w').write('/tmp/sitecustomize.py', "
+                 "'sitecustomize.py')\"; python3 -c 'print(1)'")
+                .out.text(),
+            "hijacked\n1\n");
   bash(
       *box,
       "d=/usr/local/lib/python3.11/dist-packages; mkdir -p $d/pytest "
@@ -135,15 +198,60 @@ TEST_P(SandboxGrading, RunsNoHookOfTheAgents) {
       "/etc/profile > /dev/null; "
       "printf '[pytest]\\naddopts = --co\\n' | tee /pytest.ini /app/pytest.ini > /dev/null; "
       "echo /app/evil.so > /etc/ld.so.preload; echo broken > /etc/ld.so.cache; "
-      "echo 'raise SystemExit(0)' | tee /conftest.py /app/conftest.py > /dev/null");
+      "echo 'raise SystemExit(0)' | tee /conftest.py /app/conftest.py > /dev/null; "
+      "mkdir -p /usr/lib/python3.11/typing $d/evil-1.0.dist-info /app/evil-1.0.dist-info; "
+      "echo \"$h\" | tee /usr/lib/python3.11/typing/__init__.py $d/evil.py /app/evil.py "
+      "/app/json.py > /dev/null; "
+      "printf '[pytest11]\\nevil = evil\\n' | tee $d/evil-1.0.dist-info/entry_points.txt "
+      "/app/evil-1.0.dist-info/entry_points.txt > /dev/null; "
+      "printf 'Metadata-Version: 2.1\\nName: evil\\nVersion: 1.0\\n' | "
+      "tee $d/evil-1.0.dist-info/METADATA /app/evil-1.0.dist-info/METADATA > /dev/null");
   auto grading = seal(*box);
-  const std::string words = said_by(*grading,
-                                    "source ~/.local/bin/env; python3 -c 'print(7)'; pytest -q "
-                                    "/tests/test_it.py; echo status $?");
+  const std::string words =
+      said_by(*grading,
+              "source ~/.local/bin/env; python3 -c 'print(7)'; pytest -q "
+              "/tests/test_it.py; echo status $?; python3 -m pytest -q /tests/test_it.py; "
+              "echo module status $?");
   EXPECT_EQ(words.find("hijacked"), std::string::npos) << words;
   EXPECT_EQ(words.find("preload"), std::string::npos) << words;
   EXPECT_NE(words.find("the real test ran"), std::string::npos) << words;
-  EXPECT_NE(words.find("status 1"), std::string::npos) << words;
+  EXPECT_NE(words.find("\nstatus 1"), std::string::npos) << words;
+  EXPECT_NE(words.find("module status 1"), std::string::npos) << words;
+}
+
+TEST_P(SandboxGrading, StartsTestsEvenIfTheAgentRemovedTheirFolder) {
+  auto box = machine();
+  bash(*box, "rm -rf /app");
+  EXPECT_EQ(bash(*seal(*box), "pwd; ls -A; bash /tests/test.sh").out.text(), "/app\nreal tests\n");
+  CommandOptions elsewhere;
+  elsewhere.cwd = "/";
+  bash(*box, "rm -rf /app; echo file > /app", elsewhere);
+  EXPECT_EQ(bash(*seal(*box), "pwd; cat /app; bash /tests/test.sh").out.text(),
+            "/\nfile\nreal tests\n");
+  bash(*box, "rm -rf /app; mkdir /data; echo moved > /data/f; ln -s /data /app", elsewhere);
+  EXPECT_EQ(bash(*seal(*box), "cat f").out.text(), "moved\n");
+}
+
+TEST_P(SandboxGrading, TellsWhatItHidAndWhatWasTamperedWith) {
+  auto innocent = machine();
+  bash(*innocent,
+       "mkdir -p /tests /logs/verifier; echo mine > /tests/test_mine.py; echo done > /app/done; "
+       "echo x > /usr/local/bin/tool; cp /usr/bin/true /usr/local/bin/cat; rm /usr/bin/false");
+  const auto first = seal(*innocent)->findings();
+  EXPECT_THAT(first.tampering, testing::IsEmpty());
+  EXPECT_THAT(first.hidden, testing::ElementsAre("/usr/local/bin/cat"));
+
+  auto wrote = machine();
+  bash(*wrote, "mkdir -p /logs/verifier; echo 1 > /logs/verifier/reward.txt");
+  EXPECT_THAT(seal(*wrote)->findings().tampering,
+              testing::ElementsAre("/logs/verifier/reward.txt was written before the tests ran"));
+
+  auto planted = machine();
+  bash(*planted,
+       "echo 'echo 1 > /logs/verifier/reward.txt' | tee /usr/sbin/bash /app/notes > /dev/null");
+  EXPECT_THAT(
+      planted == nullptr ? std::vector<std::string>{} : seal(*planted)->findings().tampering,
+      testing::ElementsAre("/usr/sbin/bash, which tests could have run, names /logs/verifier"));
 }
 
 TEST_P(SandboxGrading, IsNotSeenByTheAgentAfterwards) {

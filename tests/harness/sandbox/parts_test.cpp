@@ -2,13 +2,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/files.h"
 #include "base/random.h"
 #include "harness/sandbox/captured_output.h"
 #include "harness/sandbox/cgroup.h"
+#include "harness/sandbox/grader_view.h"
 #include "harness/sandbox/inside/wire.h"
+#include "harness/sandbox/tree_writer.h"
 
 namespace trialwright {
 namespace {
@@ -73,6 +77,54 @@ TEST(CgroupPlace, FollowsAContainersPartialMount) {
 TEST(CgroupPlace, IsNowhereWithoutCgroups) {
   EXPECT_EQ(find_cgroups("", "", "").mode, LimitMode::Rlimits);
   EXPECT_EQ(find_cgroups("garbage - \n - x\n", ":::\n::\n", "").mode, LimitMode::Rlimits);
+}
+
+/// Runs something as an ordinary user, in a process of its own; true if it said so.
+template <typename Action>
+bool as_ordinary_user(Action action) {
+  const pid_t child = fork();
+  if (child == 0) {
+    const bool became = geteuid() != 0 || (setresgid(65534, 65534, 65534) == 0 &&
+                                           setresuid(65534, 65534, 65534) == 0);
+    _exit(became && action() ? 0 : 1);
+  }
+  int status = 1;
+  return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+TEST(TreeWriter, PassesOverWhatItMayNotReadIfToldTo) {
+  auto folder = TemporaryFolder::make("tree");
+  ASSERT_TRUE(folder);
+  const auto& path = folder->path();
+  ASSERT_TRUE(write_file_atomically(path / "from/open", "open"));
+  ASSERT_TRUE(write_file_atomically(path / "from/closed", "secret"));
+  ASSERT_TRUE(write_file_atomically(path / "from/closed-folder/x", "secret"));
+  std::filesystem::create_directory(path / "to");
+  for (const auto& [name, mode] :
+       std::vector<std::pair<const char*, mode_t>>{{"", 0755},
+                                                   {"from", 0755},
+                                                   {"from/open", 0644},
+                                                   {"from/closed", 0000},
+                                                   {"from/closed-folder", 0000},
+                                                   {"to", 0777}}) {
+    ASSERT_EQ(chmod((path / name).c_str(), mode), 0);
+  }
+  const FileDescriptor to(open((path / "to").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const TreeWriter writer(to.get(), geteuid());
+  EXPECT_TRUE(as_ordinary_user([&] { return !writer.copy(path / "from", "strict"); }));
+  EXPECT_TRUE(as_ordinary_user([&] {
+    return static_cast<bool>(writer.copy(path / "from", "copy", Unreadable::IsPassedOver));
+  }));
+  EXPECT_EQ(*read_file(path / "to/copy/open"), "open");
+  EXPECT_FALSE(std::filesystem::exists(path / "to/copy/closed"));
+  EXPECT_FALSE(std::filesystem::exists(path / "to/copy/closed-folder"));
+  chmod((path / "from/closed-folder").c_str(), 0755);
+}
+
+TEST(GraderPath, HasTrustedFoldersFirstAndNoRelativeOnes) {
+  EXPECT_EQ(
+      trusted_first("/app/bin:/usr/bin:.::/opt/x/../y/bin:bin:/bin", {"/usr/bin", "/opt/y/bin"}),
+      "/usr/bin:/opt/y/bin:/app/bin:/bin");
 }
 
 class WireTest : public ::testing::Test {
