@@ -28,9 +28,12 @@ Result<double> parse_reward_text(std::string_view text);
 /// Errors: Invalid.
 Result<double> reward_of_json(const Json& json);
 
-/// What a CTRF report (ctrf.io) says: {"tests", "passed", "failed": [names]}; null if there is
-/// none,
-/// {"unreadable": why} if it cannot be read. At most 20 names.
+/// What a CTRF report (ctrf.io) says, with at most 20 names:
+/// ```
+///   {"tests": 3, "passed": 2, "failed": ["name"]}
+///   {"unreadable": "why"}   if it cannot be read
+///   null                    if there is none
+/// ```
 Json read_ctrf(VerifierWorkspace& workspace);
 
 }  // namespace trialwright

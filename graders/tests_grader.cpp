@@ -1,5 +1,6 @@
 #include "graders/tests_grader.h"
 
+#include <algorithm>
 #include <array>
 #include <numeric>
 
@@ -11,6 +12,7 @@ namespace trialwright {
 namespace {
 
 constexpr std::size_t kTailBytes = 4000;
+constexpr std::size_t kLineBytesMax = 160;
 
 /// The end of what the tests printed, starting at a whole code point.
 std::string output_tail(const CapturedStream& stream) {
@@ -22,6 +24,22 @@ std::string output_tail(const CapturedStream& stream) {
     text = "[...]" + text.substr(start);
   }
   return to_valid_utf8(text);
+}
+
+/// What the tests said last, for a sentence: ", and said last: …"; empty if they said nothing.
+std::string last_words(const CapturedStream& stream) {
+  const std::string text = stream.text();
+  std::string_view line;
+  for (const std::string_view each : split(text, '\n')) {
+    if (!trimmed(each).empty()) line = trimmed(each);
+  }
+  if (line.empty()) return "";
+  std::string words = to_valid_utf8(line.substr(0, kLineBytesMax));
+  // Colours and the like would do as they please in a terminal.
+  std::replace_if(
+      words.begin(), words.end(),
+      [](char c) { return static_cast<unsigned char>(c) < 0x20U || c == 0x7F; }, ' ');
+  return ", and said last: " + words + (line.size() > kLineBytesMax ? "[...]" : "");
 }
 
 /// "the tests exited with 1", "the tests ran out of their 60 s" …
@@ -66,6 +84,7 @@ Result<void> score_reward_files(VerifierWorkspace& workspace, const CommandResul
   grade.score = files->from_json ? *files->from_json : *files->from_text;
   grade.explanation = std::string("reward ") + number_text(grade.score) + " from " +
                       (files->from_json ? "reward.json" : "reward.txt") + "; " + ended;
+  if (grade.score < 1) grade.explanation += last_words(result.out);
   if (files->from_json) grade.evidence["reward_json"] = files->json;
   if (files->from_text) grade.evidence["reward_txt"] = *files->from_text;
   if (files->from_json && files->from_text && *files->from_json != *files->from_text) {
@@ -107,15 +126,13 @@ Result<Grade> TestsGrader::grade_step(const Task& task, std::size_t step,
   options.env = what.verifier_env;
   options.merge_streams = true;
   // A script that asks where it lies finds the folder of the tests.
-  const std::array<std::string, 4> argv = {"bash", "-c", what.test_command, "/tests/run-tests.sh"};
+  const std::array<std::string, 4> argv = {"/bin/bash", "-c", what.test_command,
+                                           "/tests/run-tests.sh"};
   const auto result = workspace.run(argv, options, std::move(stop));
   if (!result) return result.error().during("running the tests");
   if (result->end == CommandEnd::Cancelled) return cancelled("the tests were cancelled");
 
-  Grade grade;
-  grade.grader = identity_.name;
-  grade.version = identity_.version;
-  grade.digest = identity_.digest.hex();
+  Grade grade = empty_grade();
   if (result->end == CommandEnd::Exited)
     grade.evidence["exit_code"] = result->code;
   else
@@ -124,6 +141,7 @@ Result<Grade> TestsGrader::grade_step(const Task& task, std::size_t step,
   if (content->reward == RewardSource::ExitCode) {
     grade.score = result->end == CommandEnd::Exited && result->code == 0 ? 1 : 0;
     grade.explanation = how_it_ended(*result, timeout);
+    if (grade.score < 1) grade.explanation += last_words(result->out);
   } else {
     auto scored = score_reward_files(workspace, *result, timeout, grade);
     if (!scored) return scored.error();
@@ -135,14 +153,27 @@ Result<Grade> TestsGrader::grade_step(const Task& task, std::size_t step,
   return grade;
 }
 
-Grade TestsGrader::combine(const WorkspaceTask& task, std::span<const Grade> reached) const {
-  CHECK(!reached.empty() && reached.size() <= task.steps.size(),
-        "a task ends after one of its steps");
-  if (task.steps.size() == 1) return reached.front();
+Grade TestsGrader::empty_grade() const {
   Grade grade;
   grade.grader = identity_.name;
   grade.version = identity_.version;
   grade.digest = identity_.digest.hex();
+  return grade;
+}
+
+Grade TestsGrader::grade_without_verdict(std::string explanation) const {
+  Grade grade = empty_grade();
+  grade.score = 0;
+  grade.explanation = std::move(explanation);
+  grade.evidence["no_verdict"] = true;
+  return grade;
+}
+
+Grade TestsGrader::combine(const WorkspaceTask& task, std::span<const Grade> reached) const {
+  CHECK(!reached.empty() && reached.size() <= task.steps.size(),
+        "a task ends after one of its steps");
+  if (task.steps.size() == 1) return reached.front();
+  Grade grade = empty_grade();
   const std::string ending =
       std::to_string(reached.size()) + " of " + std::to_string(task.steps.size()) + " steps";
   if (task.steps_reward == StepsReward::Final) {

@@ -181,6 +181,7 @@ class WorkspaceTrial {
     if (!machine)
       return broken(machine.error().during("starting the machine"), stop, Verdict::Infra);
     setup_time_ = since(context_.clock, start);
+    image_ = *std::move(image);
     auto result = take_steps(**machine, stop);
     if (!result) return result;
     result->outcome.setup_time = setup_time_;
@@ -204,6 +205,11 @@ class WorkspaceTrial {
       const auto grading_start = context_.clock.now();
       auto grade = grade_step(i, machine, stop);
       grading_time_ += since(context_.clock, grading_start);
+      if (!tampering_.empty()) {
+        auto recorded = recorder_.agent_end(trace_.end, trace_.error, trace_.answer);
+        if (!recorded) return recorded.error();
+        return without_grade(Verdict::Invalid, "tampering: " + joined(tampering_, "; "));
+      }
       if (!grade) return broken(grade.error().during("grading"), stop, Verdict::GraderError);
       const bool goes_on = goes_on_after(step, *grade) && !ended_by_limit(trace_.end);
       grades.push_back(*std::move(grade));
@@ -243,12 +249,42 @@ class WorkspaceTrial {
   }
 
   Result<Grade> grade_step(std::size_t step, AgentWorkspace& machine, std::stop_token stop) {
+    auto sealed = seal(step, machine);
+    if (!sealed) return sealed.error();
+    SealFindings findings = (*sealed)->findings();
+    if (!names_verdict_folder(content_.steps[step].instruction)) {
+      tampering_ = std::move(findings.tampering);
+      if (!tampering_.empty()) return invalid("the agent tampered with the tests");
+    }
+    auto grade = tests_.grade_step(task_, step, **sealed, stop);
+    const bool no_verdict = !grade && grade.error().kind == ErrorKind::Invalid;
+    if (no_verdict && context_.spec.agent == AgentKind::Model && works_untouched(step, stop)) {
+      // So it is what the agent left that the tests broke or hung on.
+      grade = tests_.grade_without_verdict(grade.error().message +
+                                           "; on the untouched task they do give a verdict");
+    }
+    if (grade && !findings.hidden.empty()) grade->evidence["hidden"] = findings.hidden;
+    return grade;
+  }
+
+  Result<std::unique_ptr<GradingWorkspace>> seal(std::size_t step, AgentWorkspace& machine) const {
     std::vector<StagedFolder> staged;
     const fs::path& tests = content_.steps[step].tests_folder;
     if (!tests.empty()) staged.push_back({tests, "/tests"});
-    auto sealed = machine.seal(std::move(staged));
-    if (!sealed) return sealed.error();
-    return tests_.grade_step(task_, step, **sealed, stop);
+    return machine.seal(std::move(staged));
+  }
+
+  /// True if the tests give a verdict on a machine that no agent has touched.
+  bool works_untouched(std::size_t step, std::stop_token stop) {
+    auto machine = context_.sandbox->start(image_, task_.limits, {});
+    if (!machine) return false;
+    auto sealed = seal(step, **machine);
+    return sealed && tests_.grade_step(task_, step, **sealed, stop);
+  }
+
+  /// A task about tests may well ask for what is tampering elsewhere.
+  static bool names_verdict_folder(const std::string& instruction) {
+    return instruction.find("/logs/verifier") != std::string::npos;
   }
 
   const Task& task_;
@@ -258,6 +294,8 @@ class WorkspaceTrial {
   RecordingObserver observer_;
   std::uint64_t seed_;
   TestsGrader tests_;
+  std::shared_ptr<const SandboxImage> image_;
+  std::vector<std::string> tampering_;  // What the agent did to the tests; then nothing is graded.
   std::optional<Episode> episode_;
   Trace trace_;
   Micros setup_time_{0};

@@ -64,7 +64,7 @@ TEST(TestsGrader, RunsTheTestsAsTheTaskSays) {
 
   ASSERT_EQ(workspace.runs.size(), 1U);
   const auto& [argv, options] = workspace.runs[0];
-  EXPECT_THAT(argv, ElementsAre("bash", "-c", "bash /tests/test.sh", "/tests/run-tests.sh"));
+  EXPECT_THAT(argv, ElementsAre("/bin/bash", "-c", "bash /tests/test.sh", "/tests/run-tests.sh"));
   EXPECT_EQ(options.timeout, seconds(30));
   EXPECT_THAT(options.env, ElementsAre(Pair("MODE", "strict")));
   EXPECT_EQ(grade.grader, "tests");
@@ -174,6 +174,22 @@ TEST(TestsGrader, TakesTheExitStatusWhereItDecides) {
     EXPECT_EQ(grade.score, score);
     EXPECT_EQ(grade.explanation, explanation);
   }
+}
+
+TEST(TestsGrader, QuotesTheLastLineOfTestsThatFailed) {
+  auto workspace = wrote({{"reward.txt", "0"}});
+  workspace.next_result =
+      ended(CommandEnd::Exited, 0, "checking\nnotes.txt: \x1b[31mexpected 3 lines, found 2\r\n \n");
+  EXPECT_EQ(grade_of(workspace).explanation,
+            "reward 0.0 from reward.txt; the tests exited with 0, and said last: notes.txt:  "
+            "[31mexpected 3 lines, found 2");
+  EXPECT_THAT(grade_of(workspace, RewardSource::ExitCode).explanation,
+              testing::StartsWith("the tests exited with 0"));
+
+  workspace.next_result = ended(CommandEnd::Exited, 1, std::string(1000, 'x'));
+  EXPECT_LT(grade_of(workspace, RewardSource::ExitCode).explanation.size(), 250U);
+  workspace.verdicts["reward.txt"] = "1";
+  EXPECT_EQ(grade_of(workspace).explanation, "reward 1.0 from reward.txt; the tests exited with 1");
 }
 
 TEST(TestsGrader, KeepsTheEndOfTheOutput) {

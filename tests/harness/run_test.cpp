@@ -127,6 +127,67 @@ FakeModel::Answer solver() {
   };
 }
 
+/// As `act`, but tests give no verdict where there is a file /app/trap, and `touch` makes one.
+Result<CommandResult> act_with_trap(const std::vector<std::string>& argv,
+                                    std::map<std::string, std::string>& files) {
+  const std::string line = joined(argv, " ");
+  if (line.find("touch") != std::string::npos) files["/app/trap"] = "";
+  if (line.find("check") != std::string::npos && files.count("/app/trap") > 0) {
+    CommandResult hung;
+    hung.end = CommandEnd::TimedOut;
+    return hung;
+  }
+  return act(argv, files);
+}
+
+TEST_F(RunTest, TestsThatHangOnWhatTheAgentLeftAreItsFailure) {
+  tasks_ = {workspace_task("s/one")};
+  sandbox_ = MemorySandbox(act_with_trap);
+  FakeModel model(solver());
+  auto store = new_store(&model);
+  ASSERT_TRUE(store);
+  Collector collector;
+  ASSERT_TRUE(make(*store, &model, collector));
+  const TrialOutcome& outcome = collector.outcomes["s/one@1"];
+  EXPECT_EQ(outcome.verdict, Verdict::Failed);
+  EXPECT_EQ(outcome.reward, 0.0);
+  EXPECT_EQ(outcome.reason,
+            "the tests ran out of their 120 s; on the untouched task they do give a verdict");
+}
+
+TEST_F(RunTest, TestsThatNeverGiveAVerdictAreNobodysFailure) {
+  tasks_ = {workspace_task("s/one")};
+  sandbox_ = MemorySandbox([](const auto&, auto&) { return printed("pytest: not found", 127); });
+  FakeModel model(solver());
+  auto store = new_store(&model);
+  ASSERT_TRUE(store);
+  Collector collector;
+  ASSERT_TRUE(make(*store, &model, collector));
+  EXPECT_EQ(collector.outcomes["s/one@1"].verdict, Verdict::GraderError);
+}
+
+TEST_F(RunTest, AVerdictThatTheAgentWroteIsTamperingUnlessTheTaskSpeaksOfIt) {
+  tasks_ = {workspace_task("s/one"), workspace_task("s/meta")};
+  std::get<WorkspaceTask>(tasks_[1].content).steps[0].instruction =
+      "Mend the script that writes /logs/verifier/reward.txt.";
+  sandbox_ = MemorySandbox([](const auto& argv, auto& files) {
+    if (joined(argv, " ").find("touch") != std::string::npos) {
+      files["/logs/verifier/reward.txt"] = "1";
+    }
+    return act(argv, files);
+  });
+  FakeModel model(solver());
+  auto store = new_store(&model);
+  ASSERT_TRUE(store);
+  Collector collector;
+  ASSERT_TRUE(make(*store, &model, collector));
+  EXPECT_EQ(collector.outcomes["s/one@1"].verdict, Verdict::Invalid);
+  EXPECT_EQ(collector.outcomes["s/one@1"].reason,
+            "tampering: /logs/verifier/reward.txt was written before the tests ran");
+  EXPECT_FALSE(collector.outcomes["s/one@1"].reward);
+  EXPECT_EQ(collector.outcomes["s/meta@1"].verdict, Verdict::Passed);
+}
+
 TEST_F(RunTest, AModelsTrialsAreRecordedWithTraceAndGrades) {
   FakeModel model(solver());
   auto store = new_store(&model);

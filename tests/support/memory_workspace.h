@@ -41,8 +41,7 @@ class MemoryWorkspaceOf : public Base {
     if (found == machine_->files.end()) return not_found("no file " + std::string(path));
     return found->second;
   }
-  Result<void> write_file(std::string_view path, std::string_view content,
-                          unsigned mode) override {
+  Result<void> write_file(std::string_view path, std::string_view content, unsigned mode) override {
     machine_->files[std::string(path)] = std::string(content);
     const auto [entry, is_new] = machine_->modes.try_emplace(std::string(path), 0644U);
     if (mode != 0) entry->second = mode;
@@ -70,10 +69,15 @@ inline CommandResult printed(std::string text, int code = 0) {
 /// The graders' view of a memory machine. The verdict is what /logs/verifier holds.
 class MemoryGradingWorkspace final : public MemoryWorkspaceOf<GradingWorkspace> {
  public:
-  using MemoryWorkspaceOf::MemoryWorkspaceOf;
+  MemoryGradingWorkspace(std::shared_ptr<MemoryMachine> machine, SealFindings findings)
+      : MemoryWorkspaceOf(std::move(machine)), findings_(std::move(findings)) {}
+  [[nodiscard]] SealFindings findings() const override { return findings_; }
   Result<std::string> read_verdict(std::string_view name, std::uint64_t bytes_max) override {
     return read_file("/logs/verifier/" + std::string(name), bytes_max);
   }
+
+ private:
+  SealFindings findings_;
 };
 
 class MemoryAgentWorkspace final : public MemoryWorkspaceOf<AgentWorkspace> {
@@ -81,8 +85,12 @@ class MemoryAgentWorkspace final : public MemoryWorkspaceOf<AgentWorkspace> {
   using MemoryWorkspaceOf::MemoryWorkspaceOf;
   Result<std::unique_ptr<GradingWorkspace>> seal(std::vector<StagedFolder>) override {
     auto copy = std::make_shared<MemoryMachine>(*machine_);
-    copy->files.erase("/logs/verifier/reward.txt");
-    return std::unique_ptr<GradingWorkspace>(std::make_unique<MemoryGradingWorkspace>(copy));
+    SealFindings findings;
+    if (copy->files.erase("/logs/verifier/reward.txt") > 0) {
+      findings.tampering = {"/logs/verifier/reward.txt was written before the tests ran"};
+    }
+    return std::unique_ptr<GradingWorkspace>(
+        std::make_unique<MemoryGradingWorkspace>(copy, std::move(findings)));
   }
   Json usage() override { return Json::object(); }
 };
