@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <algorithm>
 #include <filesystem>
 
 #include "base/files.h"
@@ -252,7 +253,7 @@ class WorkspaceTrial {
     auto sealed = seal(step, machine);
     if (!sealed) return sealed.error();
     SealFindings findings = (*sealed)->findings();
-    if (!names_verdict_folder(content_.steps[step].instruction)) {
+    if (!task_names_verdict_folder()) {
       tampering_ = std::move(findings.tampering);
       if (!tampering_.empty()) return invalid("the agent tampered with the tests");
     }
@@ -283,8 +284,10 @@ class WorkspaceTrial {
   }
 
   /// A task about tests may well ask for what is tampering elsewhere.
-  static bool names_verdict_folder(const std::string& instruction) {
-    return instruction.find("/logs/verifier") != std::string::npos;
+  [[nodiscard]] bool task_names_verdict_folder() const {
+    return std::any_of(content_.steps.begin(), content_.steps.end(), [](const TaskStep& step) {
+      return step.instruction.find("/logs/verifier") != std::string::npos;
+    });
   }
 
   const Task& task_;
