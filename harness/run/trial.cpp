@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <algorithm>
 #include <filesystem>
 
 #include "base/files.h"
@@ -59,7 +58,8 @@ class RecordingObserver final : public EpisodeObserver {
 
 bool ended_by_limit(EpisodeEnd end) {
   return end == EpisodeEnd::TurnLimit || end == EpisodeEnd::TokenLimit ||
-         end == EpisodeEnd::RepeatLimit || end == EpisodeEnd::TimeLimit || end == EpisodeEnd::ContextFull;
+         end == EpisodeEnd::RepeatLimit || end == EpisodeEnd::TimeLimit ||
+         end == EpisodeEnd::ContextFull;
 }
 
 /// The first line, with digits and paths made alike, so that the same cause gives the same text.
