@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Prefill and decode speed beside llama.cpp, on the same files and threads.
 
-    python compare.py [--only NAME] [--rounds N] [--bench build/release/tests/bench/engine_bench]
+    python compare.py [--only NAME] [--threads 1,2] [--rounds N] [--bench .../engine_bench]
 
 Run it with a Python that has llama-cpp-python. Both engines load the same file and stay in memory;
 in each round one measures, then the other, with the order turned round from round to round, so
@@ -127,7 +127,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", default="", help="keep cells whose name contains this")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument(
+        "--threads",
+        type=lambda text: [int(count) for count in text.split(",")],
+        default=[1, 2],
+        help="how many, one after the other: 1,2",
+    )
     parser.add_argument("--bench", default=here / "build/release/tests/bench/engine_bench", type=pathlib.Path)
     parser.add_argument(
         "--models", default=pathlib.Path.home() / ".cache/trialwright/models", type=pathlib.Path
