@@ -1,32 +1,42 @@
 #!/usr/bin/env python3
 """Record what llama.cpp computes for a model, as golden files for the engine's tests.
 
-    python make_engine_goldens.py MODEL.gguf --name smollm2-135m
+    python make_engine_goldens.py MODEL.gguf --name smollm2-135m [--exact-too]
 
-writes two files into tests/golden/inference/engine (or --out):
+writes into tests/golden/inference/engine (or --out):
 
 NAME.continuations.json   for each of 20 prompts the greedy continuation of 48 tokens (fewer where
-                          the model ends), and at each step the two best ids with their logits and
-                          how far the distance between these two logits moves in llama.cpp's other
-                          ways of computing.
-NAME.distributions.bin    for each position of some texts the 64 most probable next ids with their
+                          the model ends), and at each step the margin: how far the best logit lies
+                          above the second.
+NAME.distributions.bin    for each position of some texts the 32 most probable next ids with their
                           log-probabilities. Little-endian: "TWDIST01", u32 texts, u32 top; then for
                           each text u32 positions, its ids as u32, and for each position `top` ids
                           as u32 followed by `top` log-probabilities as f32, most probable first.
 
-The engine's test feeds the same ids and computes KL(reference || engine) at each position over 65
-outcomes: the 64 listed ids, and all others as one. Merging outcomes can only lower a KL divergence;
-with the 64 best listed what is lost is far below what the test allows.
+A KL divergence here and in the engine's test is taken over 33 outcomes: the 32 listed ids, and all
+others as one. Merging outcomes can only lower it, and does so alike for all that are compared.
 
-llama.cpp itself gives different logits for the same tokens, depending on whether a prompt is
-computed at once or token by token, and with or without flash attention: sums are made in another
-order, an 8-bit activation is rounded the other way, and thirty layers amplify that. So the reference
-is recorded in four ways. The first, a prompt at once without flash attention, is llama-cpp-python's
-own default and the one compared with; the others tell how exactly it defines its own answer
-("own_kl" in the JSON: the mean KL divergence of each from the first).
+With --exact-too, NAME.exact.* hold the same for the model without rounding: llama.cpp turns the
+weights into F32 (the very numbers that the quantised ones stand for) and computes with F32 keys and
+values. Rounding activations to 8 bits makes a model chaotic: a sum in another order moves some
+activation over a rounding boundary, and the layers amplify that. Without it, two right programs
+agree almost to the last digit, so the exact files say whether a program computes the right
+function, and the others how it rounds.
 
-Needs llama-cpp-python (the goldens in the repository: 0.3.36, native build) and numpy. Keys and
-values are in half precision, llama.cpp's default.
+How chaotic the rounding is, llama.cpp tells itself: it sums in another order when a prompt is read
+at once or in pieces, or with flash attention. The first of the WAYS is llama-cpp-python's own
+default and the one recorded; "own" in the JSON says of each other way how it differs from the
+first, by the rules that the engine's test applies to the engine:
+
+    equal, ties   prompts whose 48 tokens are equal; that differ first at a margin of 0.01 or less
+    kl            mean KL divergence from the first way over the texts' positions
+    same_best     positions where the most probable token is the same
+    widest        the largest margin at which it is not
+
+"from_exact" has kl, same_best and widest of each way (the first too) measured from the exact model.
+
+Needs llama-cpp-python (the goldens in the repository: 0.3.36, native build) and numpy. --exact-too
+needs four bytes a weight on disk and in memory.
 """
 
 import argparse
@@ -34,115 +44,63 @@ import json
 import pathlib
 import struct
 import sys
+import tempfile
 
 import llama_cpp
 import numpy as np
 
+from engine_texts import PROMPTS, TEXTS
+
 CONTINUATION_TOKENS = 48
-TOP = 64
-
-
-def chat(text, system="You are a helpful assistant."):
-    return (
-        f"<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{text}<|im_end|>\n"
-        "<|im_start|>assistant\n"
-    )
-
-
-PROMPTS = [
-    "Once upon a time there was a",
-    "The capital of France is",
-    "def fibonacci(n):\n    ",
-    "#include <stdio.h>\n\nint main(void) {\n",
-    "1, 2, 3, 5, 8, 13,",
-    '{"name": "Ada", "born": 1815, "fields": [',
-    "Q: How many days are there in a leap year?\nA:",
-    "La lune se lève au-dessus de la mer et",
-    "SELECT name, COUNT(*) FROM users",
-    "The three laws of thermodynamics say that",
-    "$ ls -l\ntotal 12\n-rw-r--r-- 1 root root",
-    "for f in *.txt; do\n",
-    chat("Write one sentence about the sea."),
-    chat("List three prime numbers."),
-    chat("How do I count the lines of a file in a shell?"),
-    chat("Translate to German: Good morning, my friend."),
-    chat("What is 17 + 25? Answer with the number only."),
-    chat("Fix the bug: for i in range(10) print(i)", "You are a careful programmer."),
-    chat("Name the colours of the rainbow in order."),
-    chat(
-        "Here is a log:\n" + "".join(f"{h:02d}:00 worker {h % 3} finished job {h * 7}\n" for h in range(12))
-        + "Which worker finished the last job?"
-    ),
-]
-
-TEXTS = [
-    "The harbour woke before the town did. Gulls argued over the nets while the first boats came in "
-    "low and slow, and the old woman who sold coffee from a cart had already counted out the change "
-    "for her first three customers, who were always the same. Nobody spoke much. There was the price "
-    "of diesel, and the weather, and a rumour that the bridge would be closed again in March. When "
-    "the sun finally cleared the warehouses, everything that had been grey turned briefly to copper, "
-    "and a boy on a bicycle stopped to look at it. He had a letter in his bag that he did not want "
-    "to deliver. It was addressed in green ink, in a hand he knew, to a house where the shutters had "
-    "been closed since the autumn. He decided that he would ride past twice, and if the dog barked, "
-    "he would leave the letter under the stone by the gate and say nothing about it to anyone.",
-    "import collections\nimport re\n\n\ndef words(text):\n    \"\"\"Lower-case words of a text, in "
-    "order.\"\"\"\n    return re.findall(r\"[a-z']+\", text.lower())\n\n\nclass Index:\n    def "
-    "__init__(self):\n        self.postings = collections.defaultdict(set)\n        self.documents = "
-    "{}\n\n    def add(self, key, text):\n        if key in self.documents:\n            raise "
-    "KeyError(f\"document {key} is already indexed\")\n        self.documents[key] = text\n        "
-    "for word in words(text):\n            self.postings[word].add(key)\n\n    def search(self, "
-    "query):\n        terms = words(query)\n        if not terms:\n            return []\n        "
-    "found = set.intersection(*(self.postings.get(t, set()) for t in terms))\n        return "
-    "sorted(found, key=lambda key: (-self.score(key, terms), key))\n\n    def score(self, key, "
-    "terms):\n        counts = collections.Counter(words(self.documents[key]))\n        return "
-    "sum(counts[t] for t in terms) / (1 + sum(counts.values()))\n",
-    "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\nMy disk is full. "
-    "How do I find the largest folders under /var on Debian?<|im_end|>\n<|im_start|>assistant\nUse "
-    "`du` and sort the result by size:\n\n```sh\nsudo du -x -h --max-depth=2 /var | sort -h | tail "
-    "-n 20\n```\n\n- `-x` stays on one file system.\n- `--max-depth=2` keeps the list short.\n- "
-    "`sort -h` understands suffixes such as K, M and G.\n\nOften the largest are `/var/log`, "
-    "`/var/cache/apt` and `/var/lib/docker`. You can clean the package cache with `sudo apt-get "
-    "clean` and shrink the journal with `sudo journalctl --vacuum-size=200M`.<|im_end|>\n"
-    "<|im_start|>user\nThanks. And which single files are larger than 1 GB?<|im_end|>\n"
-    "<|im_start|>assistant\n```sh\nsudo find / -xdev -type f -size +1G -exec ls -lh {} +\n```\n\nIt "
-    "prints each file with its size, and `-xdev` keeps it from leaving the root file system.",
-    "{\"experiment\": \"germination\", \"unit\": \"days\", \"plots\": [{\"id\": 1, \"soil\": "
-    "\"clay\", \"seeds\": 40, \"sprouted\": 31, \"mean\": 6.4}, {\"id\": 2, \"soil\": \"sand\", "
-    "\"seeds\": 40, \"sprouted\": 22, \"mean\": 8.1}, {\"id\": 3, \"soil\": \"loam\", \"seeds\": 38, "
-    "\"sprouted\": 36, \"mean\": 5.9}], \"notes\": \"Plot 2 was watered late on day 3.\"}\n\nThe "
-    "table shows that loam did best: 36 of 38 seeds, or 95 %, came up after 5.9 days on average. "
-    "Clay followed with 31 of 40 (78 %), and sand was last with 22 of 40 (55 %). Since plot 2 was "
-    "watered late, the difference between clay and sand should not be taken for certain; the trial "
-    "ought to be repeated with the same amount of water on every plot.",
-    "Die Straßenbahn fuhr langsam durch den Regen, und niemand stieg aus. Am Fenster saß ein Mann, "
-    "der eine Zeitung von gestern las, weil er die von heute nicht gefunden hatte. Neben ihm schlief "
-    "ein Kind. 昨日は雨が降りましたが、今日は晴れています。 Le train de nuit part à vingt-deux heures "
-    "et arrive le lendemain matin. El gato duerme en la silla de la cocina. Быстрая лиса прыгает "
-    "через ленивую собаку. The end of the line was announced twice, once in each language, and then "
-    "the lights went out for a moment, as they always did there.",
-]
-
+TOP = 32
+TIE = 1e-2
+F32, F16 = 0, 1  # ggml's numbers of the types.
 
 WAYS = {
-    "at once": {"flash": False, "one_by_one": False},
-    "one by one": {"flash": False, "one_by_one": True},
-    "flash attention, at once": {"flash": True, "one_by_one": False},
-    "flash attention, one by one": {"flash": True, "one_by_one": True},
+    "at once": {},
+    "one thread": {"threads": 1},
+    "in pieces of 16": {"piece": 16},
+    "one by one": {"piece": 1},
+    "flash attention": {"flash": True},
+    "flash attention, one by one": {"flash": True, "piece": 1},
 }
+EXACT_WAYS = {"F32 keys and values": {"cache": F32}, "F16 keys and values": {"cache": F16}}
+
+
+def load(path):
+    model = llama_cpp.llama_model_load_from_file(
+        str(path).encode(), llama_cpp.llama_model_default_params()
+    )
+    if not model:
+        sys.exit(f"{path}: llama.cpp could not load it")
+    return model
+
+
+def write_exact(source, target):
+    """The same model with every weight as F32."""
+    settings = llama_cpp.llama_model_quantize_default_params()
+    settings.ftype = llama_cpp.LLAMA_FTYPE_ALL_F32
+    settings.allow_requantize = True
+    if llama_cpp.llama_model_quantize(str(source).encode(), str(target).encode(), settings) != 0:
+        sys.exit(f"{source}: llama.cpp could not turn it into F32")
 
 
 class Reference:
     """A model in one of llama.cpp's ways of computing."""
 
-    def __init__(self, model, threads, flash, one_by_one):
+    def __init__(self, model, threads=2, flash=False, piece=1 << 20, cache=F16):
         settings = llama_cpp.llama_context_default_params()
         settings.n_ctx = 2048
         settings.n_threads = settings.n_threads_batch = threads
         settings.flash_attn_type = 1 if flash else 0
+        settings.type_k = settings.type_v = cache
         self.context = llama_cpp.llama_init_from_model(model, settings)
         self.vocab = llama_cpp.llama_model_get_vocab(model)
         self.size = llama_cpp.llama_vocab_n_tokens(self.vocab)
-        self.one_by_one = one_by_one
+        self.piece = piece
+
+    def close(self):
+        llama_cpp.llama_free(self.context)
 
     def tokenize(self, text):
         data = text.encode()
@@ -156,11 +114,11 @@ class Reference:
 
     def feed(self, ids, every=False):
         """Appends ids; the logits after the last of them, or after each."""
-        pieces = [[token] for token in ids] if self.one_by_one else [ids]
-        rows = [row for piece in pieces for row in self.feed_batch(piece, every)]
+        pieces = [ids[i : i + self.piece] for i in range(0, len(ids), self.piece)]
+        rows = [row for piece in pieces for row in self.feed_piece(piece, every)]
         return rows if every else rows[-1]
 
-    def feed_batch(self, ids, every):
+    def feed_piece(self, ids, every):
         batch = llama_cpp.llama_batch_init(len(ids), 0, 1)
         batch.n_tokens = len(ids)
         for i, token in enumerate(ids):
@@ -185,22 +143,25 @@ class Reference:
 
 
 def continuation(ways, prompt):
-    """Greedy tokens of the first way; the others are fed the same tokens."""
+    """Greedy tokens of the first way, and at which step each other way would choose differently.
+
+    The others are fed the first way's tokens, which are their own until they first differ.
+    """
     prompt_ids = ways[0].tokenize(prompt)
     for way in ways:
         way.begin()
     logits = [way.feed(prompt_ids) for way in ways]
-    ids, best = [], []
+    ids, margins = [], []
+    differs = [None] * len(ways)
     while True:
-        first, second = (int(i) for i in np.argsort(-logits[0], kind="stable")[:2])
-        margins = [float(row[first]) - float(row[second]) for row in logits]
-        spread = max(abs(margin - margins[0]) for margin in margins)
+        second, first = (int(i) for i in np.argsort(logits[0], kind="stable")[-2:])
+        for i, row in enumerate(logits):
+            if differs[i] is None and int(np.argmax(row)) != first:
+                differs[i] = len(ids)
         ids.append(first)
-        best.append(
-            [first, round(float(logits[0][first]), 5), second, round(float(logits[0][second]), 5), round(spread, 5)]
-        )
+        margins.append(round(float(logits[0][first]) - float(logits[0][second]), 5))
         if len(ids) == CONTINUATION_TOKENS or ways[0].ends(first):
-            return {"prompt_ids": prompt_ids, "ids": ids, "best": best}
+            return {"prompt_ids": prompt_ids, "ids": ids, "margins": margins}, differs[1:]
         logits = [way.feed([first]) for way in ways]
 
 
@@ -210,23 +171,94 @@ def logprobs(logits):
     return logits - largest - np.log(np.exp(logits - largest).sum())
 
 
-def distributions(ways, text):
-    """The first way's distributions as bytes, and the others' divergences from them."""
-    ids = ways[0].tokenize(text)
-    out = struct.pack(f"<I{len(ids)}I", len(ids), *ids)
-    expected = None
-    divergences = []
+class Distribution:
+    """The most probable ids at one position, most probable first, and all others as one outcome."""
+
+    def __init__(self, logits):
+        row = logprobs(logits)
+        self.ids = np.argsort(-row, kind="stable")[:TOP]
+        self.logprobs = row[self.ids]
+        self.margin = self.logprobs[0] - self.logprobs[1]
+
+    def divergence(self, logits):
+        """KL(self || logits)"""
+        other = logprobs(logits)[self.ids]
+        p, q = np.exp(self.logprobs), np.exp(other)
+        sum_ = float((p * (self.logprobs - other)).sum())
+        rest, other_rest = 1 - p.sum(), 1 - q.sum()
+        return sum_ + rest * np.log(rest / other_rest) if min(rest, other_rest) > 1e-9 else sum_
+
+
+class Comparison:
+    """How far logits are from distributions, position by position."""
+
+    def __init__(self):
+        self.divergences, self.margins = [], []
+
+    def add(self, distribution, logits):
+        self.divergences.append(distribution.divergence(logits))
+        if int(np.argmax(logits)) != distribution.ids[0]:
+            self.margins.append(float(distribution.margin))
+
+    def result(self):
+        return {
+            "kl": float(f"{np.mean(self.divergences):.4g}"),
+            "same_best": len(self.divergences) - len(self.margins),
+            "widest": round(max(self.margins, default=0), 4),
+        }
+
+
+def record(model, ways, stem, exact=None):
+    """Writes a model's two files. `exact`: the exact model's distributions, text by text, if known.
+
+    Returns this model's distributions.
+    """
+    names = list(ways)
+    ways = [Reference(model, **way) for way in ways.values()]
+    own = {name: Comparison() for name in names[1:]}
+    from_exact = {name: Comparison() for name in names}
+    recorded = []
+    data = b"TWDIST01" + struct.pack("<II", len(TEXTS), TOP)
+    for number, text in enumerate(TEXTS):
+        ids = ways[0].tokenize(text)
+        expected = None
+        for name, way in zip(names, ways):
+            way.begin()
+            rows = way.feed(ids, every=True)
+            expected = expected or [Distribution(row) for row in rows]
+            for i, row in enumerate(rows):
+                if name in own:
+                    own[name].add(expected[i], row)
+                if exact:
+                    from_exact[name].add(exact[number][i], row)
+        recorded.append(expected)
+        data += struct.pack(f"<I{len(ids)}I", len(ids), *ids)
+        for each in expected:
+            data += each.ids.astype("<u4").tobytes() + each.logprobs.astype("<f4").tobytes()
+    pathlib.Path(f"{stem}.distributions.bin").write_bytes(data)
+
+    continuations = []
+    counts = {name: {"equal": 0, "ties": 0} for name in names[1:]}
+    for prompt in PROMPTS:
+        item, differs = continuation(ways, prompt)
+        continuations.append(item)
+        for name, step in zip(names[1:], differs):
+            counts[name]["equal"] += step is None
+            counts[name]["ties"] += step is not None and item["margins"][step] <= TIE
+    lines = [
+        '{"reference": "llama-cpp-python %s"' % llama_cpp.__version__,
+        ' "own": ' + json.dumps({name: counts[name] | own[name].result() for name in own}),
+        ' "continuations": [\n  ' + ",\n  ".join(map(json.dumps, continuations)) + "\n]}\n",
+    ]
+    if exact:
+        lines.insert(2, ' "from_exact": ' + json.dumps({n: c.result() for n, c in from_exact.items()}))
+    pathlib.Path(f"{stem}.continuations.json").write_text(",\n".join(lines))
+    positions = sum(len(text) for text in recorded)
+    print(f"{stem}: {len(PROMPTS)} continuations, {positions} distributions")
+    print("\n".join(lines[1:-1]), flush=True)
     for way in ways:
-        way.begin()
-        rows = [logprobs(row) for row in way.feed(ids, every=True)]
-        if expected is None:
-            expected = rows
-        else:
-            divergences.append([float((np.exp(p) * (p - q)).sum()) for p, q in zip(expected, rows)])
-    for row in expected:
-        top = np.argsort(-row, kind="stable")[:TOP]
-        out += top.astype("<u4").tobytes() + row[top].astype("<f4").tobytes()
-    return len(ids), out, divergences
+        way.close()
+    return recorded
 
 
 def main():
@@ -235,33 +267,20 @@ def main():
     parser.add_argument("model", type=pathlib.Path)
     parser.add_argument("--name", required=True, help="the golden files' first word")
     parser.add_argument("--out", type=pathlib.Path, default=here.parent / "golden/inference/engine")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--exact-too", action="store_true", help="record the model in F32 as well")
     options = parser.parse_args()
 
-    model = llama_cpp.llama_model_load_from_file(
-        str(options.model).encode(), llama_cpp.llama_model_default_params()
-    )
-    if not model:
-        sys.exit(f"{options.model}: llama.cpp could not load it")
-    ways = [Reference(model, options.threads, **way) for way in WAYS.values()]
     options.out.mkdir(parents=True, exist_ok=True)
-
-    parts = [distributions(ways, text) for text in TEXTS]
-    data = b"TWDIST01" + struct.pack("<II", len(parts), TOP) + b"".join(part[1] for part in parts)
-    (options.out / f"{options.name}.distributions.bin").write_bytes(data)
-    own_kl = {
-        name: round(float(np.mean([k for part in parts for k in part[2][i]])), 7)
-        for i, name in enumerate(list(WAYS)[1:])
-    }
-
-    lines = [json.dumps(continuation(ways, prompt)) for prompt in PROMPTS]
-    text = '{"reference": "llama-cpp-python %s",\n "own_kl": %s,\n "continuations": [\n  %s\n]}\n' % (
-        llama_cpp.__version__,
-        json.dumps(own_kl),
-        ",\n  ".join(lines),
-    )
-    (options.out / f"{options.name}.continuations.json").write_text(text)
-    print(f"{options.name}: {len(PROMPTS)} continuations, {sum(part[0] for part in parts)} distributions")
+    stem = options.out / options.name
+    exact = None
+    if options.exact_too:
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "exact.gguf"
+            write_exact(options.model, path)
+            model = load(path)
+            exact = record(model, EXACT_WAYS, f"{stem}.exact")
+            llama_cpp.llama_model_free(model)
+    record(load(options.model), WAYS, stem, exact)
 
 
 if __name__ == "__main__":
