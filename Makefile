@@ -3,6 +3,8 @@
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 MODEL ?= qwen2.5-coder-1.5b
+# Trials at once: the model computes them together, so more than cores pay.
+TRIALS ?= 8
 BUILD := build/release
 TRIALWRIGHT := $(BUILD)/trialwright
 
@@ -10,7 +12,7 @@ TRIALWRIGHT := $(BUILD)/trialwright
 
 demo: build
 	$(TRIALWRIGHT) models pull $(MODEL)
-	$(TRIALWRIGHT) run starter --model $(MODEL) -j $(JOBS)
+	$(TRIALWRIGHT) run starter --model $(MODEL) -j $(TRIALS)
 	$(TRIALWRIGHT) report last -o report.html
 
 test: tests-built models

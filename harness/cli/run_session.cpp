@@ -80,7 +80,7 @@ Result<SessionSettings> read_session_settings(const Arguments& arguments) {
 
 std::vector<Flag> session_flags() {
   return {
-      {"jobs", "N", "Trials at once; 1 if left out. Model calls queue in order of arrival.", 'j',
+      {"jobs", "N", "Trials at once; 1 if left out. The embedded model computes up to 8 together.", 'j',
        false},
       {"max-tokens", "N", "Stop the run once N tokens are generated (exit 7; resume goes on).",
        '\0', false},
