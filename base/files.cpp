@@ -33,6 +33,30 @@ Result<void> write_all(int fd, std::string_view content) {
   return {};
 }
 
+/// True for devices, pipes and sockets: there is nothing to replace, what is written goes through.
+bool takes_a_stream(const fs::path& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
+}
+
+Result<void> write_stream(const fs::path& path, std::string_view content) {
+  const FileDescriptor fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (!fd) return unavailable(errno_text(errno));
+  return write_all(fd.get(), content);
+}
+
+/// Follows the links at the end of a path, so that a link stays and what it names is replaced.
+Result<fs::path> behind_links(fs::path path) {
+  constexpr int kLinksMax = 40;  // As the kernel.
+  for (int links = 0; links < kLinksMax; ++links) {
+    std::error_code not_a_link;
+    const fs::path target = fs::read_symlink(path, not_a_link);
+    if (not_a_link) return path;
+    path = path.parent_path() / target;
+  }
+  return unavailable(errno_text(ELOOP));
+}
+
 }  // namespace
 
 std::string errno_text(int error_number) {
@@ -67,15 +91,23 @@ Result<std::string> read_file(const fs::path& path, std::uint64_t bytes_max) {
   }
 }
 
-Result<void> write_file_atomically(const fs::path& path, std::string_view content) {
+Result<void> write_file_atomically(const fs::path& given, std::string_view content) {
+  const std::string doing = "cannot write " + given.string();
+  if (takes_a_stream(given)) {
+    auto written = write_stream(given, content);
+    return written ? written : written.error().during(doing);
+  }
+  auto target = behind_links(given);
+  if (!target) return target.error().during(doing);
+  const fs::path& path = *target;
   std::error_code ignored;
   if (path.has_parent_path()) fs::create_directories(path.parent_path(), ignored);
   std::string temporary = path.string() + ".XXXXXX";
   const FileDescriptor fd(::mkostemp(temporary.data(), O_CLOEXEC));
-  if (!fd) return unavailable("cannot write " + path.string() + ": " + errno_text(errno));
+  if (!fd) return unavailable(doing + ": " + errno_text(errno));
   const auto fail = [&](const std::string& why) {
     ::unlink(temporary.c_str());
-    return unavailable("cannot write " + path.string() + ": " + why);
+    return unavailable(doing + ": " + why);
   };
   if (auto written = write_all(fd.get(), content); !written) return fail(written.error().message);
   if (::fchmod(fd.get(), 0644) != 0) return fail(errno_text(errno));

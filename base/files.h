@@ -16,8 +16,9 @@ Result<std::string> read_file(const std::filesystem::path& path,
                               std::uint64_t bytes_max = std::uint64_t{1} << 32U);
 
 /// Replaces the file's content in one step: a reader sees the old or the new, never a part.
-/// Writes beside the target, flushes to disk, renames. Missing parent folders are made.
-/// Errors: Unavailable; the target is then as it was.
+/// Writes beside the target, flushes to disk, renames. Missing parent folders are made. A symbolic
+/// link stays and what it names is replaced; a device or pipe is written to as it stands.
+/// Errors: Unavailable; a file is then as it was.
 Result<void> write_file_atomically(const std::filesystem::path& path, std::string_view content);
 
 /// A file's bytes in memory, read-only, paged in on use. Movable.

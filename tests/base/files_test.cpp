@@ -1,8 +1,11 @@
 #include "base/files.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <array>
 #include <filesystem>
 
 namespace trialwright {
@@ -30,6 +33,33 @@ TEST(WriteFileAtomically, KeepsTheOldFileWhenTheTargetCannotBeReplaced) {
   ASSERT_FALSE(written);
   EXPECT_EQ(written.error().kind, ErrorKind::Unavailable);
   EXPECT_TRUE(fs::is_directory(folder->path() / "target" / "child"));
+}
+
+TEST(WriteFileAtomically, WritesIntoAPipeInsteadOfReplacingIt) {
+  auto folder = TemporaryFolder::make();
+  ASSERT_TRUE(folder);
+  const fs::path pipe = folder->path() / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const FileDescriptor reader(::open(pipe.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  ASSERT_TRUE(write_file_atomically(pipe, "text"));
+  EXPECT_TRUE(fs::is_fifo(pipe));
+  std::array<char, 8> got{};
+  EXPECT_EQ(::read(reader.get(), got.data(), got.size()), 4);
+}
+
+TEST(WriteFileAtomically, KeepsALinkAndReplacesWhatItNames) {
+  auto folder = TemporaryFolder::make();
+  ASSERT_TRUE(folder);
+  const fs::path link = folder->path() / "link";
+  fs::create_directory(folder->path() / "there");
+  fs::create_symlink("there/file", link);
+  for (const char* content : {"new", "replaced"}) {
+    ASSERT_TRUE(write_file_atomically(link, content));
+    EXPECT_TRUE(fs::is_symlink(link));
+    EXPECT_EQ(*read_file(folder->path() / "there/file"), content);
+  }
+  fs::create_symlink("loop", folder->path() / "loop");
+  EXPECT_FALSE(write_file_atomically(folder->path() / "loop", "text"));
 }
 
 TEST(ReadFile, RefusesAPipeInsteadOfWaitingForIt) {
