@@ -45,8 +45,13 @@ Result<Value> call_method(Context& context, const Method& method, const CallArgu
 
 // String functions that filters and methods share.
 
+/// Where `part` first stands in `text` from `begin` on, or npos. In time linear in both, which
+/// string_view::find is not; callers charge for it by the text's length.
+std::size_t find_text(std::string_view text, std::string_view part, std::size_t begin = 0);
+/// Spends for a search from the right, whose time may be the product of both lengths.
+bool spend_for_search_from_right(Context& context, std::string_view text, std::string_view part);
 /// Python's str.strip: without the code points of `characters`, or white space if it is null.
-Text stripped(const Text& text, const Text* characters, bool left, bool right);
+Text stripped(Context& context, const Text& text, const Text* characters, bool left, bool right);
 /// Python's str.replace; a negative `count` means all.
 Result<Value> replaced(Context& context, const Text& text, const Text& from, const Text& to,
                        Int count);

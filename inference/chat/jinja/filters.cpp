@@ -46,7 +46,7 @@ Result<Value> trim(Context& context, const Value& input, const CallArguments& ar
     return context.error("\"trim\" needs its characters as a text");
   }
   const Text* set = characters == nullptr ? nullptr : characters->text();
-  return Value(stripped(*text, set, true, true)).as_markup(input.is_markup());
+  return Value(stripped(context, *text, set, true, true)).as_markup(input.is_markup());
 }
 
 Result<Value> string(Context& context, const Value& input, const CallArguments& arguments) {
@@ -202,7 +202,7 @@ Result<Value> int_filter(Context& context, const Value& input, const CallArgumen
   }
   if (input.text() == nullptr) return otherwise;
   // Python reads more forms (1_000, other scripts' digits, "1.5"); plain digits are what is used.
-  const Text text = stripped(*input.text(), nullptr, true, true);
+  const Text text = stripped(context, *input.text(), nullptr, true, true);
   std::string_view digits = text.bytes();
   const bool negative = digits.starts_with('-');
   if (negative || digits.starts_with('+')) digits.remove_prefix(1);

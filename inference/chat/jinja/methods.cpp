@@ -46,7 +46,7 @@ Result<Value> strip(Context& context, const Value& self, const CallArguments& ar
   if (characters != nullptr && characters->text() == nullptr) {
     return wrong_argument(context, "a text");
   }
-  return Value(stripped(*self.text(), text_of(characters), left, right));
+  return Value(stripped(context, *self.text(), text_of(characters), left, right));
 }
 
 template <void (*change)(std::string&, char32_t)>
@@ -97,7 +97,7 @@ std::vector<Text> split_at(const Text& text, std::string_view separator, Int lim
   std::vector<Text> parts;
   std::size_t begin = 0;
   while (limit < 0 || static_cast<Int>(parts.size()) < limit) {
-    const std::size_t found = text.bytes().find(separator, begin);
+    const std::size_t found = find_text(text.bytes(), separator, begin);
     if (found == std::string_view::npos) break;
     parts.push_back(text.slice(begin, found));
     begin = found + separator.size();
@@ -136,6 +136,8 @@ Result<Value> split_method(Context& context, const Value& self, const CallArgume
   const Text* text = separator->text();
   if (text == nullptr || text->empty())
     return wrong_argument(context, "a separator that is a text");
+  if (from_right && !spend_for_search_from_right(context, self.text()->bytes(), text->bytes()))
+    return context.error("");
   return list_of_texts(context, from_right
                                     ? split_at_from_right(*self.text(), text->bytes(), *limit)
                                     : split_at(*self.text(), text->bytes(), *limit));
@@ -155,8 +157,10 @@ Result<Value> partition(Context& context, const Value& self, const CallArguments
     return wrong_argument(context, "a separator that is a text");
   }
   const Text& text = *self.text();
-  const std::size_t found =
-      from_right ? text.bytes().rfind(separator->bytes()) : text.bytes().find(separator->bytes());
+  if (from_right && !spend_for_search_from_right(context, text.bytes(), separator->bytes()))
+    return context.error("");
+  const std::size_t found = from_right ? text.bytes().rfind(separator->bytes())
+                                       : find_text(text.bytes(), separator->bytes());
   if (found == std::string_view::npos) {
     if (from_right) return make_tuple(context, {Value(Text()), Value(Text()), Value(text)});
     return make_tuple(context, {Value(text), Value(Text()), Value(Text())});
@@ -218,7 +222,9 @@ Result<Value> find_method(Context& context, const Value& self, const CallArgumen
   const Text* part = text_of((*bound)[0]);
   if (part == nullptr) return wrong_argument(context, "a text");
   const std::string_view text = self.text()->bytes();
-  const std::size_t found = from_right ? text.rfind(part->bytes()) : text.find(part->bytes());
+  if (from_right && !spend_for_search_from_right(context, text, part->bytes()))
+    return context.error("");
+  const std::size_t found = from_right ? text.rfind(part->bytes()) : find_text(text, part->bytes());
   if (found == std::string_view::npos) return Value(Int{-1});
   return Value(static_cast<Int>(count_code_points(text.substr(0, found))));
 }
@@ -249,7 +255,8 @@ Result<Value> join(Context& context, const Value& self, const CallArguments& arg
 Result<Value> is_space_method(Context& context, const Value& self, const CallArguments& arguments) {
   auto bound = bind_arguments(context, "isspace", {}, arguments);
   if (!bound) return bound.error();
-  return Value(!self.text()->empty() && stripped(*self.text(), nullptr, true, false).empty());
+  return Value(!self.text()->empty() &&
+               stripped(context, *self.text(), nullptr, true, false).empty());
 }
 
 /// Python's isdigit is true for digits of other scripts too; those are refused, not guessed at.

@@ -381,7 +381,7 @@ Result<bool> contains(Context& context, const Value& container, const Value& ite
   if (const Text* text = container.text()) {
     if (item.text() == nullptr) return wrong_types(context, "look for", item, container);
     if (!context.spend_steps(text->size() / 64)) return context.error("");
-    return text->bytes().find(item.text()->bytes()) != std::string_view::npos;
+    return find_text(text->bytes(), item.text()->bytes()) != std::string_view::npos;
   }
   if (const Dict* dict = container.dict()) {
     if (!context.spend_steps(dict->steps_to_find(item))) return context.error("");

@@ -1,6 +1,7 @@
 // The string functions that filters and methods share.
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/text.h"
 #include "inference/chat/jinja/builtins.h"
@@ -10,13 +11,16 @@ namespace trialwright::jinja {
 
 namespace {
 
-bool is_among(std::string_view characters, char32_t c) {
-  for (std::size_t i = 0; i < characters.size();) {
-    const CodePoint each = decode_utf8(characters.substr(i));
-    if (each.value == c) return true;
+/// The code points of a text, in order of their values.
+std::vector<char32_t> sorted_code_points(std::string_view text) {
+  std::vector<char32_t> values;
+  for (std::size_t i = 0; i < text.size();) {
+    const CodePoint each = decode_utf8(text.substr(i));
+    values.push_back(each.value);
     i += each.length;
   }
-  return false;
+  std::ranges::sort(values);
+  return values;
 }
 
 std::size_t start_of_last_code_point(std::string_view text) {
@@ -32,9 +36,25 @@ bool is_line_end(char32_t c) {
 
 }  // namespace
 
-Text stripped(const Text& text, const Text* characters, bool left, bool right) {
+std::size_t find_text(std::string_view text, std::string_view part, std::size_t begin) {
+  if (begin > text.size()) return std::string_view::npos;
+  const void* const found =
+      ::memmem(text.data() + begin, text.size() - begin, part.data(), part.size());
+  if (found == nullptr) return std::string_view::npos;
+  return static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
+}
+
+bool spend_for_search_from_right(Context& context, std::string_view text, std::string_view part) {
+  return context.spend_steps(text.size() / 64 * part.size());
+}
+
+Text stripped(Context& context, const Text& text, const Text* characters, bool left, bool right) {
+  const std::size_t set_size = characters == nullptr ? 0 : characters->size();
+  if (!context.spend_steps(text.size() / 64 + set_size / 16)) return text;
+  const std::vector<char32_t> set =
+      sorted_code_points(characters == nullptr ? std::string_view() : characters->bytes());
   const auto goes = [&](char32_t c) {
-    return characters == nullptr ? is_space(c) : is_among(characters->bytes(), c);
+    return characters == nullptr ? is_space(c) : std::ranges::binary_search(set, c);
   };
   const std::string_view bytes = text.bytes();
   std::size_t begin = 0;
@@ -56,6 +76,7 @@ Result<Value> replaced(Context& context, const Text& text, const Text& from, con
                        Int count) {
   TextBuilder out = context.text_builder();
   const std::string_view bytes = text.bytes();
+  if (!context.spend_steps(bytes.size() / 64)) return context.error("");
   std::size_t done = 0;
   Int made = 0;
   if (from.empty()) {
@@ -71,7 +92,7 @@ Result<Value> replaced(Context& context, const Text& text, const Text& from, con
     return context.finish_value(out);
   }
   while (!out.full() && (count < 0 || made < count)) {
-    const std::size_t found = bytes.find(from.bytes(), done);
+    const std::size_t found = find_text(bytes, from.bytes(), done);
     if (found == std::string_view::npos) break;
     out.append(text, done, found);
     out.append(to);

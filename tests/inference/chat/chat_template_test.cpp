@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 
@@ -163,6 +164,27 @@ TEST(ChatTemplate, EndsHostileTemplatesInAnError) {
   std::string attributes = "{{ x";
   for (int i = 0; i < 50'000; ++i) attributes += ".y";
   EXPECT_FALSE(render(attributes + " }}"));
+}
+
+TEST(ChatTemplate, SearchesTextsInLinearTime) {
+  // A naive search compares a megabyte at each of a million places.
+  const std::string setup =
+      "{% set ns = namespace(t='aaaaaaaa') %}{% for i in range(17) %}"
+      "{% set ns.t = ns.t ~ ns.t %}{% endfor %}{% set h = ns.t ~ ns.t %}"
+      "{% set m = ns.t ~ 'b' %}";
+  const auto start = std::chrono::steady_clock::now();
+  for (const char* search :
+       {"m in h", "h.find(m)", "h.split(m) | length", "h.count(m)", "h.replace(m, '') | length",
+        "(h | replace(m, '')) | length", "h.partition(m) | length"}) {
+    EXPECT_TRUE(render(setup + "{{ " + search + " }}")) << search;
+  }
+  // A long set of characters, none of which the text has but the last.
+  EXPECT_TRUE(render(setup + "{{ h.strip('b' * 1000000 ~ 'a') | length }}"));
+  // What no search can do in linear time is charged for.
+  for (const char* search : {"h.rfind(m)", "h.rsplit(m)", "h.rpartition(m)"}) {
+    EXPECT_FALSE(render(setup + "{{ " + search + " }}")) << search;
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
 }
 
 TEST(ChatTemplate, RefusesSourceThatIsNotUtf8) {
