@@ -8,7 +8,8 @@
 
 namespace trialwright {
 
-/// A JSON Schema (draft 7), ready to be held against values.
+/// A JSON Schema (draft 7), ready to be held against values. Its patterns are RE2's, so look-ahead
+/// and back references are refused and an answer cannot make them slow.
 ///
 /// One thread at a time.
 class AnswerSchema {

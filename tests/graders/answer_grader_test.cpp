@@ -98,6 +98,30 @@ TEST(SchemaAnswer, StandsHostileAnswers) {
   EXPECT_EQ(score(answer, "\"abc\""), 1);
 }
 
+TEST(SchemaAnswer, IsNotKeptBusyByPatternsThatBacktrack) {
+  const SchemaAnswer text{*parse_json(R"({"type": "string", "pattern": "^(a+)+$"})")};
+  EXPECT_EQ(score(text, "\"" + std::string(100'000, 'a') + "!\""), 0);
+  EXPECT_EQ(score(text, "\"" + std::string(100'000, 'a') + "\""), 1);
+  EXPECT_THAT(graded(text, "\"b\"")->explanation, HasSubstr("does not match the pattern ^(a+)+$"));
+  const SchemaAnswer keys{*parse_json(
+      R"({"patternProperties": {"^(a+)+$": {"type": "integer"}}, "additionalProperties": false})")};
+  EXPECT_EQ(score(keys, "{\"" + std::string(100'000, 'a') + "!\": 1}"), 0);
+  EXPECT_EQ(score(keys, "{\"" + std::string(100'000, 'a') + "\": 1}"), 1);
+}
+
+TEST(SchemaAnswer, HoldsPropertiesAgainstThePatternsOfTheirNames) {
+  const SchemaAnswer answer{*parse_json(
+      R"({"properties": {"n_1": {"minimum": 5}, "pattern": {"pattern": "^p"}},
+          "patternProperties": {"^n_": {"type": "integer"}, "_1$": {"maximum": 9}},
+          "additionalProperties": {"const": {"pattern": "x"}}})")};
+  for (const char* right :
+       {R"({"n_1": 7})", R"({"n_2": 70, "pattern": "p"})", R"({"other": {"pattern": "x"}})", "{}"})
+    EXPECT_EQ(score(answer, right), 1) << right;
+  for (const char* wrong : {R"({"n_1": 4})", R"({"n_1": 10})", R"({"n_1": 7.5})", R"({"n_2": "x"})",
+                            R"({"pattern": "q"})", R"({"other": 1})"})
+    EXPECT_EQ(score(answer, wrong), 0) << wrong;
+}
+
 TEST(AnswerGrader, KeepsEnoughToGradeAgain) {
   const auto grade = graded(ExactAnswer{{"Paris"}, false}, "\"London\"");
   EXPECT_EQ(grade->grader, "answer");
