@@ -16,6 +16,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kInstructionsMax = 10'000;
+/// Linux starts no program with more than a few times this, and every command gets a copy.
+constexpr std::size_t kVariableBytesMax = std::size_t{256} << 10U;
+constexpr std::size_t kCopiedVariableBytesMax = std::size_t{64} << 20U;
 
 /// Instructions that say how the image is run, not what is in it.
 constexpr std::array<std::string_view, 8> kNoted = {"EXPOSE", "LABEL", "MAINTAINER",  "STOPSIGNAL",
@@ -80,6 +83,13 @@ std::string without_slash(std::string path) {
   return path;
 }
 
+std::string octal(unsigned mode) {
+  std::string digits;
+  for (; mode != 0 || digits.empty(); mode /= 8)
+    digits.insert(0, 1, static_cast<char>('0' + mode % 8));
+  return digits;
+}
+
 bool is_archive(std::string_view name) {
   constexpr std::array<std::string_view, 8> kEndings = {".tar",  ".tar.gz", ".tgz",     ".tar.bz2",
                                                         ".tbz2", ".tar.xz", ".tar.zst", ".txz"};
@@ -104,6 +114,7 @@ class DockerfileReader {
       return invalid("it has too many instructions");
     for (const DockerInstruction& instruction : lines.instructions) {
       auto done = read_instruction(instruction);
+      if (done) done = check_variables();
       if (!done) {
         return done.error().during("line " + std::to_string(instruction.line) + ": " +
                                    instruction.name);
@@ -145,6 +156,24 @@ class DockerfileReader {
     return invalid("is no instruction of a Dockerfile");
   }
 
+  /// Variables made of variables, and a copy of all of them for every command, could fill the
+  /// memory.
+  [[nodiscard]] Result<void> check_variables() const {
+    if (variable_bytes_ > kVariableBytesMax)
+      return invalid("the variables are larger than 256 KiB together");
+    if (copied_variable_bytes_ > kCopiedVariableBytesMax)
+      return invalid("the variables of all commands are larger than 64 MiB together");
+    return {};
+  }
+
+  void set_variable(std::map<std::string, std::string>& variables, const std::string& name,
+                    std::string value) {
+    std::string& place = variables[name];
+    variable_bytes_ += name.size() + value.size();
+    variable_bytes_ -= std::min(variable_bytes_, place.size());
+    place = std::move(value);
+  }
+
   Result<void> read_from(const DockerInstruction& instruction) {
     const Flags flags = split_flags(instruction.arguments);
     for (const auto& [flag, value] : flags.flags) {
@@ -177,10 +206,10 @@ class DockerfileReader {
       const std::string name = word.substr(0, equals);
       if (!is_variable_name(name)) return invalid("\"" + name + "\" is no variable's name");
       if (equals < word.size()) {
-        (stages_ == 0 ? global_args_ : args_)[name] = word.substr(equals + 1);
+        set_variable(stages_ == 0 ? global_args_ : args_, name, word.substr(equals + 1));
       } else if (const auto global = global_args_.find(name);
                  stages_ > 0 && global != global_args_.end()) {
-        args_[name] = global->second;
+        set_variable(args_, name, global->second);
       } else if (stages_ > 0) {
         note("ARG " + name + " has no value");
       }
@@ -199,7 +228,7 @@ class DockerfileReader {
       }
       auto value = docker_word(trimmed(std::string_view(text).substr(name_end)), escape_, lookup());
       if (!value) return value.error();
-      env_[text.substr(0, name_end)] = *value;
+      set_variable(env_, text.substr(0, name_end), *std::move(value));
       return {};
     }
     // Values of one line do not see each other.
@@ -211,7 +240,7 @@ class DockerfileReader {
       if (!is_variable_name(word.substr(0, equals))) {
         return invalid("\"" + word.substr(0, equals) + "\" is no variable's name");
       }
-      env_[word.substr(0, equals)] = word.substr(equals + 1);
+      set_variable(env_, word.substr(0, equals), word.substr(equals + 1));
     }
     return {};
   }
@@ -281,7 +310,7 @@ class DockerfileReader {
   Result<void> read_copy(const DockerInstruction& instruction) {
     const bool add = instruction.name == "ADD";
     const Flags flags = split_flags(instruction.arguments);
-    std::string mode;
+    std::optional<unsigned> mode;
     for (const auto& [flag, value] : flags.flags) {
       if (flag == "from" && !add) {
         unsupported("COPY --from=" + value);
@@ -291,11 +320,11 @@ class DockerfileReader {
         note(instruction.name + " --chown=" + value +
              " is not followed: files belong to the trial's user");
       } else if (flag == "chmod") {
-        if (value.empty() || value.size() > 5 ||
+        if (value.empty() || value.size() > 4 ||
             value.find_first_not_of("01234567") != std::string::npos) {
-          return invalid("--chmod=" + value + " must be an octal number");
+          return invalid("--chmod=" + value + " must be an octal number of at most four digits");
         }
-        mode = value;
+        mode = static_cast<unsigned>(std::stoul(value, nullptr, 8));
       } else if (flag == "link" || flag == "keep-git-dir") {
         // Changes how layers are kept, not what is in them.
       } else if (flag == "parents" || flag == "exclude" || flag == "checksum") {
@@ -342,7 +371,7 @@ class DockerfileReader {
   }
 
   Result<void> copy_files(const std::string& source, const std::string& target,
-                          const std::string& mode, bool add, bool several) {
+                          std::optional<unsigned> mode, bool add, bool several) {
     const auto files = context_files(context_, source);
     if (!files) return files.error();
     if (files->size() > 1 && !several && target.back() != '/') {
@@ -356,8 +385,7 @@ class DockerfileReader {
       }
       const bool into = !file.is_folder && target.back() == '/';
       const std::string exact = into ? target + file.name : without_slash(target);
-      content_.environment.steps.emplace_back(CopyStep{file.path, exact});
-      if (!mode.empty()) run("chmod -R " + mode + " " + shell_quoted(exact), "/");
+      content_.environment.steps.emplace_back(CopyStep{file.path, exact, mode});
     }
     return {};
   }
@@ -372,7 +400,7 @@ class DockerfileReader {
   }
 
   Result<void> copy_heredoc(const Heredoc& heredoc, const std::string& target,
-                            const std::string& mode) {
+                            std::optional<unsigned> mode) {
     std::string content = heredoc.body;
     if (heredoc.expand) {
       auto expanded = docker_heredoc_text(heredoc.body, escape_, lookup());
@@ -381,8 +409,8 @@ class DockerfileReader {
     }
     const std::string path = target.back() == '/' ? target + heredoc.name : target;
     run("mkdir -p " + shell_quoted(without_slash(path.substr(0, path.rfind('/') + 1))) + "\n" +
-            shell_write_file(shell_quoted(path), content) + "chmod " +
-            (mode.empty() ? "644" : mode) + " " + shell_quoted(path),
+            shell_write_file(shell_quoted(path), content) + "chmod " + octal(mode.value_or(0644)) +
+            " " + shell_quoted(path),
         "/");
     return {};
   }
@@ -399,6 +427,7 @@ class DockerfileReader {
     step.env = args_;
     // A variable of ENV hides an argument of the same name.
     for (const auto& [name, value] : env_) step.env[name] = value;
+    copied_variable_bytes_ += variable_bytes_;
     content_.environment.steps.emplace_back(std::move(step));
   }
 
@@ -438,6 +467,8 @@ class DockerfileReader {
   std::map<std::string, std::string> global_args_;
   std::map<std::string, std::string> args_;
   std::map<std::string, std::string> env_;
+  std::size_t variable_bytes_ = 0;  ///< Of all variables, names included; at least what they have.
+  std::size_t copied_variable_bytes_ = 0;  ///< The same, over all commands.
   std::vector<std::string> shell_;
   DockerfileContent content_;
 };

@@ -53,53 +53,60 @@ struct HeredocStart {
   bool strip_tabs = false;
 };
 
-/// The heredocs that a line of RUN, COPY or ADD starts: words such as <<EOF, <<-"EOF", 3<<EOF.
-std::vector<HeredocStart> heredocs_started(std::string_view line, char escape) {
-  std::vector<HeredocStart> found;
+/// The words of a line, white space between them, with their quotes and escapes as they stand.
+std::vector<std::string_view> raw_words(std::string_view line, char escape) {
+  std::vector<std::string_view> words;
   char quote = 0;
-  bool at_word_start = true;
+  std::size_t begin = 0;
   for (std::size_t i = 0; i < line.size(); ++i) {
     const char c = line[i];
     if (quote != 0) {
       if (c == quote) quote = 0;
-      continue;
-    }
-    if (c == escape) {
+    } else if (c == escape) {
       ++i;
-      at_word_start = false;
-      continue;
+    } else if (c == '"' || c == '\'') {
+      quote = c;
+    } else if (is_space(c)) {
+      if (begin < i) words.push_back(line.substr(begin, i - begin));
+      begin = i + 1;
     }
-    if (at_word_start) {
-      std::size_t p = i;
-      while (p < line.size() && std::isdigit(static_cast<unsigned char>(line[p])) != 0) ++p;
-      if (line.substr(p, 2) == "<<") {
-        p += 2;
-        HeredocStart start;
-        if (p < line.size() && line[p] == '-') {
-          start.strip_tabs = true;
-          ++p;
-        }
-        std::string& name = start.heredoc.name;
-        if (p < line.size() && (line[p] == '"' || line[p] == '\'')) {
-          const std::size_t close = line.find(line[p], p + 1);
-          if (close != std::string_view::npos) {
-            start.heredoc.expand = false;
-            name = line.substr(p + 1, close - p - 1);
-            p = close + 1;
-          }
-        } else {
-          while (p < line.size() && is_name(line[p])) name += line[p++];
-        }
-        if (!name.empty()) {
-          found.push_back(std::move(start));
-          i = p - 1;
-          continue;
-        }
-      }
-    }
-    if (c == '"' || c == '\'') quote = c;
-    at_word_start = is_space(c) || c == ';' || c == '|' || c == '&' || c == '(';
   }
+  if (begin < line.size()) words.push_back(line.substr(begin));
+  return words;
+}
+
+/// Reads a word such as <<EOF, <<-"EOF" or 3<<EOF by BuildKit's rule (ParseHeredoc in its
+/// parser.go): the whole word is `^[0-9]*<<-?[^<]+$`, and the name is the rest without its quotes.
+std::optional<HeredocStart> heredoc_of(std::string_view word, char escape) {
+  word.remove_prefix(std::min(word.find_first_not_of("0123456789"), word.size()));
+  if (word.substr(0, 2) != "<<") return std::nullopt;
+  word.remove_prefix(2);
+  HeredocStart start;
+  start.strip_tabs = word.substr(0, 1) == "-";
+  if (start.strip_tabs) word.remove_prefix(1);
+  if (word.find('<') != std::string_view::npos) return std::nullopt;
+  char quote = 0;
+  for (std::size_t i = 0; i < word.size(); ++i) {
+    const char c = word[i];
+    if (c == quote) {
+      quote = 0;
+    } else if (quote == 0 && (c == '"' || c == '\'')) {
+      quote = c;
+    } else if (quote != '\'' && c == escape && i + 1 < word.size()) {
+      start.heredoc.name += word[++i];
+    } else {
+      start.heredoc.name += c;
+    }
+  }
+  start.heredoc.expand = start.heredoc.name == word;
+  return start.heredoc.name.empty() ? std::nullopt : std::optional(std::move(start));
+}
+
+/// The heredocs that a line of RUN, COPY or ADD starts.
+std::vector<HeredocStart> heredocs_started(std::string_view line, char escape) {
+  std::vector<HeredocStart> found;
+  for (const std::string_view word : raw_words(line, escape))
+    if (auto start = heredoc_of(word, escape)) found.push_back(*std::move(start));
   return found;
 }
 
@@ -118,7 +125,10 @@ class WordReader {
       const char c = text_[position_];
       if (in_braces && c == '}') return word;
       if (words != nullptr && is_space(c)) {
-        if (started) words->push_back(std::move(word));
+        if (started) {
+          finished_bytes_ += word.size();
+          words->push_back(std::move(word));
+        }
         word.clear();
         started = false;
         ++position_;
@@ -144,7 +154,7 @@ class WordReader {
         if (!value) return value;
         word += *value;
         // Variables made of variables could grow without end.
-        if (word.size() > kBytesMax) return invalid("a word grows larger than 1 MiB");
+        if (is_too_large(word)) return invalid("its text grows larger than 1 MiB");
       } else {
         word += c;
         ++position_;
@@ -173,7 +183,7 @@ class WordReader {
         auto value = read_variable(depth);
         if (!value) return value.error();
         word += *value;
-        if (word.size() > kBytesMax) return invalid("a word grows larger than 1 MiB");
+        if (is_too_large(word)) return invalid("its text grows larger than 1 MiB");
       } else {
         word += c;
         ++position_;
@@ -222,6 +232,10 @@ class WordReader {
     return *value;
   }
 
+  [[nodiscard]] bool is_too_large(const std::string& word) const {
+    return finished_bytes_ + word.size() > kBytesMax;
+  }
+
   std::string read_name() {
     std::string name;
     if (position_ < text_.size() && is_name_start(text_[position_])) {
@@ -232,8 +246,98 @@ class WordReader {
 
   std::string_view text_;
   std::size_t position_ = 0;
+  std::size_t finished_bytes_ = 0;  ///< Of the words before this one.
   char escape_;
   const VariableLookup& lookup_;
+};
+
+/// Puts the lines of a file together into instructions.
+class LineReader {
+ public:
+  explicit LineReader(std::vector<std::string_view> lines) : lines_(std::move(lines)) {}
+
+  Result<DockerLines> read() {
+    auto directives = read_directives();
+    if (!directives) return directives.error();
+    while (next_ < lines_.size()) {
+      const std::string_view content = trimmed(lines_[next_]);
+      if (content.empty() || content.front() == '#') {
+        ++next_;
+        continue;
+      }
+      auto done = read_instruction();
+      if (!done) return done.error();
+    }
+    return std::move(result_);
+  }
+
+ private:
+  /// Directives count only above everything else, comments included.
+  Result<void> read_directives() {
+    for (; next_ < lines_.size(); ++next_) {
+      const auto found = directive(lines_[next_]);
+      if (!found) return {};
+      if (found->first != "escape") continue;
+      if (found->second != "\\" && found->second != "`") {
+        return invalid(at_line(next_) + ": the escape directive must be \\ or `");
+      }
+      result_.escape = found->second.front();
+    }
+    return {};
+  }
+
+  Result<void> read_instruction() {
+    const std::size_t first = next_;
+    const std::string logical = logical_line();
+    DockerInstruction instruction;
+    instruction.line = static_cast<int>(first) + 1;
+    const std::string_view whole = trimmed(logical);
+    const auto name_end = std::find_if(whole.begin(), whole.end(), is_space);
+    const auto name_length = static_cast<std::size_t>(name_end - whole.begin());
+    instruction.name = upper(whole.substr(0, name_length));
+    instruction.arguments = trimmed(whole.substr(name_length));
+    if (instruction.name == "RUN" || instruction.name == "COPY" || instruction.name == "ADD") {
+      for (HeredocStart& start : heredocs_started(instruction.arguments, result_.escape)) {
+        if (!read_body(start)) {
+          return invalid(at_line(first) + ": " + instruction.name + ": the heredoc " +
+                         start.heredoc.name + " is never closed");
+        }
+        instruction.heredocs.push_back(std::move(start.heredoc));
+      }
+    }
+    result_.instructions.push_back(std::move(instruction));
+    return {};
+  }
+
+  /// A line and those that it goes on in.
+  std::string logical_line() {
+    std::string logical(lines_[next_++]);
+    while (takes_next_line(logical, result_.escape)) {
+      // Comments and empty lines between continuation lines are passed over.
+      while (next_ < lines_.size() &&
+             (trimmed(lines_[next_]).empty() || trimmed(lines_[next_]).front() == '#')) {
+        ++next_;
+      }
+      if (next_ >= lines_.size()) break;
+      logical += lines_[next_++];
+    }
+    return logical;
+  }
+
+  /// False if the file ends before the heredoc does.
+  bool read_body(HeredocStart& start) {
+    while (next_ < lines_.size()) {
+      std::string_view line = lines_[next_++];
+      if (start.strip_tabs) line.remove_prefix(std::min(line.find_first_not_of('\t'), line.size()));
+      if (line == start.heredoc.name) return true;
+      start.heredoc.body.append(line).push_back('\n');
+    }
+    return false;
+  }
+
+  std::vector<std::string_view> lines_;
+  std::size_t next_ = 0;
+  DockerLines result_;
 };
 
 }  // namespace
@@ -246,64 +350,7 @@ Result<DockerLines> split_dockerfile(std::string_view text) {
   std::vector<std::string_view> lines = split(text, '\n');
   for (std::string_view& line : lines)
     if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-
-  DockerLines result;
-  std::size_t next = 0;
-  // Directives count only above everything else, comments included.
-  for (; next < lines.size(); ++next) {
-    const auto found = directive(lines[next]);
-    if (!found) break;
-    if (found->first == "escape") {
-      if (found->second != "\\" && found->second != "`") {
-        return invalid(at_line(next) + ": the escape directive must be \\ or `");
-      }
-      result.escape = found->second.front();
-    }
-  }
-
-  while (next < lines.size()) {
-    const std::size_t first = next;
-    std::string logical(lines[next++]);
-    const std::string_view content = trimmed(logical);
-    if (content.empty() || content.front() == '#') continue;
-    while (takes_next_line(logical, result.escape)) {
-      // Comments and empty lines between continuation lines are passed over.
-      while (next < lines.size() &&
-             (trimmed(lines[next]).empty() || trimmed(lines[next]).front() == '#')) {
-        ++next;
-      }
-      if (next >= lines.size()) break;
-      logical += lines[next++];
-    }
-
-    DockerInstruction instruction;
-    instruction.line = static_cast<int>(first) + 1;
-    const std::string_view whole = trimmed(logical);
-    const auto name_end = std::find_if(whole.begin(), whole.end(), is_space);
-    const auto name_length = static_cast<std::size_t>(name_end - whole.begin());
-    instruction.name = upper(whole.substr(0, name_length));
-    instruction.arguments = trimmed(whole.substr(name_length));
-
-    if (instruction.name == "RUN" || instruction.name == "COPY" || instruction.name == "ADD") {
-      for (HeredocStart& start : heredocs_started(instruction.arguments, result.escape)) {
-        bool closed = false;
-        while (next < lines.size() && !closed) {
-          std::string_view line = lines[next++];
-          if (start.strip_tabs)
-            line.remove_prefix(std::min(line.find_first_not_of('\t'), line.size()));
-          closed = line == start.heredoc.name;
-          if (!closed) start.heredoc.body.append(line).push_back('\n');
-        }
-        if (!closed) {
-          return invalid(at_line(first) + ": " + instruction.name + ": the heredoc " +
-                         start.heredoc.name + " is never closed");
-        }
-        instruction.heredocs.push_back(std::move(start.heredoc));
-      }
-    }
-    result.instructions.push_back(std::move(instruction));
-  }
-  return result;
+  return LineReader(std::move(lines)).read();
 }
 
 Result<std::vector<std::string>> docker_words(std::string_view text, char escape,

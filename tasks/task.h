@@ -28,10 +28,13 @@ struct TaskLimits {
 ///
 /// A folder's content goes into the folder `target`, beside what is there already; symbolic links
 /// in it stay links. A file becomes `target`, or, if `target` ends in '/' or is a folder by then,
-/// goes into it under its own name. Folders above `target` are made. Execute bits are kept.
+/// goes into it under its own name. Folders above `target` are made. Execute bits are kept unless
+/// `mode` says otherwise.
 struct CopyStep {
   std::filesystem::path source;  ///< On the host, inside the task's folder.
   std::string target;            ///< Absolute inside the workspace.
+  /// The permissions of every file and folder that this step makes; those there before keep theirs.
+  std::optional<unsigned> mode{};
 };
 
 /// Runs a shell command while the workspace is made, without network. It fails the build if it

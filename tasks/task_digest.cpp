@@ -90,6 +90,7 @@ Result<void> add_environment(Hasher& hasher, const EnvironmentSpec& environment)
   for (const BuildStep& step : environment.steps) {
     if (const auto* copy = std::get_if<CopyStep>(&step)) {
       hasher.field("copy").field(copy->target);
+      if (copy->mode) hasher.field("mode").field(*copy->mode);
       auto added = add_path(hasher, copy->source);
       if (!added) return added;
     } else {

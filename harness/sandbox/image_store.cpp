@@ -89,7 +89,7 @@ Result<std::shared_ptr<const BubblewrapImage>> build_image(
   const auto until = steady_clock::now() + limits.build_timeout;
   for (const BuildStep& step : environment.steps) {
     const auto* copy = std::get_if<CopyStep>(&step);
-    auto done = copy != nullptr ? (*machine)->copy_in(copy->source, copy->target)
+    auto done = copy != nullptr ? (*machine)->copy_in(copy->source, copy->target, copy->mode)
                                 : run_step(**machine, std::get<RunStep>(step), until, stop);
     if (!done) return done.error().during("building the environment");
   }
@@ -109,6 +109,7 @@ Result<Digest> image_digest(const std::string& base_fingerprint, const Environme
   for (const BuildStep& step : environment.steps) {
     if (const auto* copy = std::get_if<CopyStep>(&step)) {
       hasher.field("copy").field(copy->target);
+      if (copy->mode) hasher.field("mode").field(*copy->mode);
       if (auto added = add_files(hasher, copy->source); !added) return added.error();
     } else {
       const auto& run = std::get<RunStep>(step);

@@ -238,14 +238,16 @@ Result<void> Machine::write_file(std::string_view path, std::string_view content
   return {};
 }
 
-Result<void> Machine::copy_file(const fs::path& source, const std::string& target) {
+Result<void> Machine::copy_file(const fs::path& source, const std::string& target,
+                                std::optional<unsigned> mode) {
   const auto content = trialwright::read_file(source);
   if (!content) return content.error();
-  const auto mode = static_cast<unsigned>(fs::status(source).permissions()) & 0777U;
-  return write_file(target, *content, mode);
+  const auto own = static_cast<unsigned>(fs::status(source).permissions()) & 0777U;
+  return write_file(target, *content, mode.value_or(own));
 }
 
-Result<void> Machine::copy_entry(const fs::path& source, const std::string& target) {
+Result<void> Machine::copy_entry(const fs::path& source, const std::string& target,
+                                 std::optional<unsigned> mode) {
   std::error_code failure;
   const fs::file_status status = fs::symlink_status(source, failure);
   if (failure) return invalid(source.string() + ": " + failure.message());
@@ -254,23 +256,24 @@ Result<void> Machine::copy_entry(const fs::path& source, const std::string& targ
   if (fs::is_symlink(status)) {
     return (*box)->make_link(fs::read_symlink(source, failure).string(), target);
   }
-  if (fs::is_regular_file(status)) return copy_file(source, target);
+  if (fs::is_regular_file(status)) return copy_file(source, target, mode);
   if (!fs::is_directory(status)) return {};
-  const auto mode = static_cast<unsigned>(status.permissions()) & 0777U;
-  if (auto made = (*box)->make_folder(target, mode); !made) return made;
+  const auto own = static_cast<unsigned>(status.permissions()) & 0777U;
+  if (auto made = (*box)->make_folder(target, mode.value_or(own)); !made) return made;
   std::vector<fs::path> entries;
   for (const auto& entry : fs::directory_iterator(source, failure)) entries.push_back(entry.path());
   std::sort(entries.begin(), entries.end());
   for (const fs::path& entry : entries) {
-    auto copied = copy_entry(entry, target + "/" + entry.filename().string());
+    auto copied = copy_entry(entry, target + "/" + entry.filename().string(), mode);
     if (!copied) return copied;
   }
   return {};
 }
 
-Result<void> Machine::copy_in(const fs::path& source, const std::string& target) {
+Result<void> Machine::copy_in(const fs::path& source, const std::string& target,
+                              std::optional<unsigned> mode) {
   std::error_code failure;
-  if (fs::is_directory(source, failure)) return copy_entry(source, target);
+  if (fs::is_directory(source, failure)) return copy_entry(source, target, mode);
   if (!fs::exists(source, failure)) return invalid(source.string() + " does not exist");
   auto box = live_box();
   if (!box) return box.error();
@@ -280,7 +283,7 @@ Result<void> Machine::copy_in(const fs::path& source, const std::string& target)
     struct stat info {};
     into = there && fstat(there->get(), &info) == 0 && S_ISDIR(info.st_mode);
   }
-  return copy_file(source, into ? target + "/" + source.filename().string() : target);
+  return copy_file(source, into ? target + "/" + source.filename().string() : target, mode);
 }
 
 void Machine::offer_installers() {

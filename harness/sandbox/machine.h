@@ -57,8 +57,10 @@ class Machine {
                             const std::stop_token& stop);
   Result<std::string> read_file(std::string_view path, std::uint64_t bytes_max);
   Result<void> write_file(std::string_view path, std::string_view content, unsigned mode);
-  /// Copies a file or folder of the host, as Dockerfile's COPY does. Errors: Invalid, Unavailable.
-  Result<void> copy_in(const std::filesystem::path& source, const std::string& target);
+  /// Copies a file or folder of the host, as Dockerfile's COPY does; what is made gets `mode` if it
+  /// is given, otherwise the source's. Errors: Invalid, Unavailable.
+  Result<void> copy_in(const std::filesystem::path& source, const std::string& target,
+                       std::optional<unsigned> mode);
 
   /// Makes an agent's machine an oracle's; takes effect with the next start of its box.
   void offer_installers();
@@ -85,8 +87,10 @@ class Machine {
   void plan_overlays(BoxPlan& plan) const;
   [[nodiscard]] std::vector<std::string> lowers_of(const std::string& name) const;
   void plan_limits(BoxPlan& plan) const;
-  Result<void> copy_file(const std::filesystem::path& source, const std::string& target);
-  Result<void> copy_entry(const std::filesystem::path& source, const std::string& target);
+  Result<void> copy_file(const std::filesystem::path& source, const std::string& target,
+                         std::optional<unsigned> mode);
+  Result<void> copy_entry(const std::filesystem::path& source, const std::string& target,
+                          std::optional<unsigned> mode);
 
   std::shared_ptr<const MachineRoom> room_;
   MachineSpec spec_;

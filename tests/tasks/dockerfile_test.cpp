@@ -185,7 +185,37 @@ TEST(Dockerfile, NamesTheLineAndTheInstruction) {
 TEST(Dockerfile, VariablesCannotGrowWithoutEnd) {
   std::string text = "FROM x\nENV A=aaaaaaaaaa\n";
   for (int i = 0; i < 40; ++i) text += "ENV A=$A$A\n";
-  EXPECT_THAT(error_of(text), HasSubstr("grows larger than 1 MiB"));
+  EXPECT_THAT(error_of(text), HasSubstr("the variables are larger than 256 KiB together"));
+}
+
+TEST(Dockerfile, LeavesTheModeOfAFolderThatAFileIsCopiedInto) {
+  const auto content =
+      parsed("FROM x\nCOPY --chmod=644 a.txt /app\nCOPY a.txt /b\n", FileTree({{"a.txt", "a"}}));
+  ASSERT_EQ(content.environment.steps.size(), 2U);
+  EXPECT_EQ(copy_at(content, 0).mode, 0644U);
+  EXPECT_EQ(copy_at(content, 1).mode, std::nullopt);
+  EXPECT_THAT(error_of("FROM x\nCOPY --chmod=u+x a.txt /app"), HasSubstr("octal number"));
+}
+
+TEST(Dockerfile, TakesAShiftInArithmeticForNoHeredoc) {
+  const auto content = parsed(
+      "FROM x\nRUN echo $((1<<20)) \"<<A\" (<<A)\nRUN cat 3<<A <<'B C'\n1\nA\n2\nB C\nRUN cat "
+      "<<<x\n");
+  ASSERT_EQ(content.environment.steps.size(), 3U);
+  EXPECT_EQ(run_at(content, 0).command, "echo $((1<<20)) \"<<A\" (<<A)");
+  EXPECT_EQ(run_at(content, 1).command, "cat 3<<A <<'B C'\n1\nA\n2\nB C\n");
+  EXPECT_EQ(run_at(content, 2).command, "cat <<<x");
+}
+
+TEST(Dockerfile, BoundsVariablesOfOneLineAndTheirCopiesToo) {
+  const std::string start = "FROM x\nENV A=" + std::string(100'000, 'x');
+  EXPECT_THAT(error_of(start + "\nENV B=$A$A C=$A$A"), HasSubstr("variables are larger"));
+  std::string words = "\nENV A=y";
+  for (int i = 0; i < 20; ++i) words += " B" + std::to_string(i) + "=$A";
+  EXPECT_THAT(error_of(start + words), HasSubstr("larger than 1 MiB"));
+  std::string runs = start;
+  for (int i = 0; i < 1'000; ++i) runs += "\nRUN x";
+  EXPECT_THAT(error_of(runs), HasSubstr("variables of all commands"));
 }
 
 }  // namespace

@@ -36,6 +36,14 @@ TEST_P(SandboxImages, AreMadeOfCopiesAndCommands) {
       "/srv/place\ndata\nme\ndata\nrun\n755 root\n/made\n");
 }
 
+TEST_P(SandboxImages, GiveTheModeOfACopyToWhatWasCopiedAndNotToTheFolderItWentInto) {
+  environment_.steps = {CopyStep{files_->path() / "sub/data.txt", "/app", 0640U},
+                        CopyStep{files_->path() / "sub", "/srv", 0700U}};
+  auto box = machine();
+  EXPECT_EQ(said_by(*box, "stat -c %a /app /app/data.txt /srv /srv/data.txt"),
+            "755\n640\n755\n700\n");
+}
+
 TEST_P(SandboxImages, AreNotChangedByTrials) {
   environment_.steps = {RunStep{"echo original > /app/f", "/", {}}};
   auto first = machine();
