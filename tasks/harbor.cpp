@@ -16,7 +16,8 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t kFileBytesMax = std::uint64_t{1} << 20U;
 constexpr std::int64_t kMegabytesMax = std::int64_t{1} << 30U;
 
-/// "2G", "512M" or "64K" in bytes; Harbor's older way to give a size.
+/// "2G", "512M" or "64K" in bytes; Harbor's older way to give a size. Nothing if it is no size or
+/// larger than any machine.
 std::optional<std::uint64_t> size_in_bytes(std::string_view text) {
   text = trimmed(text);
   if (text.size() < 2 || text.size() > 12) return std::nullopt;
@@ -25,7 +26,11 @@ std::optional<std::uint64_t> size_in_bytes(std::string_view text) {
   if (unit == std::string_view::npos || text.find_first_not_of("0123456789") != text.npos) {
     return std::nullopt;
   }
-  return std::stoull(std::string(text)) << (10 * (unit + 1));
+  // At most eleven digits, so neither reading nor comparing overflows.
+  const std::uint64_t count = std::stoull(std::string(text));
+  const auto shift = 10 * (unit + 1);
+  if (count > (static_cast<std::uint64_t>(kMegabytesMax) << 20U) >> shift) return std::nullopt;
+  return count << shift;
 }
 
 /// Reads one task folder; the parts of the format that this program does not have are collected on

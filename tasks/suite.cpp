@@ -27,6 +27,11 @@ constexpr int kAncestorsMax = 5;
 constexpr std::string_view kIdCharacters =
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/";
 
+bool is_name(std::string_view text) {
+  return !text.empty() && text.find_first_not_of(kIdCharacters) == std::string_view::npos &&
+         text.find('/') == std::string_view::npos;
+}
+
 bool is_task_folder(const fs::path& folder) {
   return path_exists(folder / "task.toml") || path_exists(folder / "task.yaml");
 }
@@ -80,13 +85,12 @@ Result<void> read_settings(const fs::path& file, Suite& suite, Settings& setting
   if (!text) return text.error();
   const auto toml = TomlTable::parse(*text);
   if (!toml) return toml.error();
-  suite.name = toml->text("name").value_or(suite.name);
+  const auto name = toml->text("name");
+  if (name && !is_name(*name))
+    toml->reject("name", "must be made of letters, digits, '.', '_' and '-'");
+  suite.name = name.value_or(suite.name);
   suite.version = toml->text("version").value_or("");
   suite.description = toml->text("description").value_or("");
-  if (suite.name.empty() || suite.name.find_first_not_of(kIdCharacters) != std::string::npos ||
-      suite.name.find('/') != std::string::npos) {
-    toml->reject("name", "must be made of letters, digits, '.', '_' and '-'");
-  }
   if (auto globs = toml->texts("tasks"); toml->is_set("tasks")) settings.task_globs = globs;
   if (auto globs = toml->texts("qa"); toml->is_set("qa")) settings.question_globs = globs;
 
@@ -181,6 +185,10 @@ Result<Suite> load_one_task(const fs::path& folder) {
   suite.folder = folder;
   suite.name = folder.parent_path().filename().string();
   const std::string name = folder.filename().string();
+  if (!suite.name.empty() && !is_name(suite.name)) {
+    return invalid("the task's id would begin with the name of the folder above it, \"" +
+                   suite.name + "\", which is not made of letters, digits, '.', '_' and '-'");
+  }
   auto task = load_task(folder, suite.name.empty() ? name : suite.name + "/" + name, TaskLimits{});
   if (!task) return task.error();
   suite.tasks.push_back(std::move(*task));
@@ -203,6 +211,12 @@ Result<Suite> load_suite(const fs::path& path) {
   if (has_settings) {
     auto read = read_settings(root / "suite.toml", suite, settings);
     if (!read) return read.error().during("loading " + (root / "suite.toml").string());
+  }
+  if (!is_name(suite.name)) {
+    return invalid("the suite has the name of its folder, \"" + suite.name +
+                   "\", which is not made of letters, digits, '.', '_' and '-'; give it another by "
+                   "`name` in " +
+                   (root / "suite.toml").string());
   }
 
   Contents contents;

@@ -14,6 +14,18 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t kLargeFileBytes = std::uint64_t{50} << 20U;
 constexpr std::uint64_t kTestBytesMax = std::uint64_t{1} << 20U;
 
+/// True if the text names this path itself, and not one that only has it inside, as /app/tests/ has
+/// /tests/.
+bool names_path(std::string_view text, std::string_view path) {
+  const auto goes_on = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("._-/~}*").find(c) != std::string_view::npos;
+  };
+  for (std::size_t at = text.find(path); at != std::string_view::npos; at = text.find(path, at + 1))
+    if (at == 0 || !goes_on(text[at - 1])) return true;
+  return false;
+}
+
 /// Collects what is found about one task.
 class TaskChecker {
  public:
@@ -50,7 +62,7 @@ class TaskChecker {
     if (step.solution_command.empty())
       warn("no-reference", where + "there is no reference solution to prove that it can be solved");
     for (const char* path : {"/tests/", "/solution/", "/logs/verifier"}) {
-      if (step.instruction.find(path) != std::string::npos)
+      if (names_path(step.instruction, path))
         warn("points-at-grading", where + "the instruction names " + path + ", which no agent has");
     }
     if (content.reward == RewardSource::RewardFile && !mentions_reward(step.tests_folder))

@@ -127,6 +127,8 @@ TEST(HarborTask, NamesTheFieldThatIsWrong) {
               HasSubstr("field \"metadata.tags\" must be a list of strings"));
   EXPECT_THAT(error_of(task_with("[verifier.env]\nA = 1\n")),
               HasSubstr("field \"verifier.env.A\" must be a string"));
+  EXPECT_THAT(error_of(task_with("[environment]\nmemory = \"17179869185G\"\n")),
+              HasSubstr("must be a size"));
   EXPECT_THAT(error_of(task_with("[environment]\nmemory = \"lots\"\n")),
               HasSubstr("must be a size such as"));
   EXPECT_THAT(error_of(task_with("[environment]\nworkdir = \"app\"\n")),

@@ -104,6 +104,17 @@ TEST(Suite, NamesWhatIsWrong) {
   EXPECT_THAT(error_of(tree.path()), HasSubstr("must be made of letters"));
 }
 
+TEST(Suite, BlamesTheSuitesFolderAndNotTheTaskForASpaceInTheSuitesName) {
+  FileTree tree({{"my tasks/qa.jsonl", kQuestion}});
+  EXPECT_THAT(error_of(tree.path() / "my tasks"),
+              HasSubstr("the suite has the name of its folder, \"my tasks\", which"));
+  EXPECT_THAT(error_of(tree.path() / "my tasks"), HasSubstr("give it another by `name` in "));
+  add_task(tree, "my tasks/one");
+  EXPECT_THAT(error_of(tree.path() / "my tasks/one"), HasSubstr("folder above it, \"my tasks\""));
+  tree.write("my tasks/suite.toml", "name = \"mine\"\n");
+  EXPECT_THAT(ids(loaded(tree.path() / "my tasks")), ElementsAre("mine/one", "mine/qa/one"));
+}
+
 TEST(Suite, RefusesAnIdThatIsThereTwice) {
   FileTree tree({{"qa/a.jsonl", kQuestion}, {"suite.toml", "name = \"s\"\n"}});
   add_task(tree, "qa/a/one");

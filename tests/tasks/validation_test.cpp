@@ -49,6 +49,14 @@ TEST(Validation, WarnsOfWhatMayNotBeMeant) {
                                        "warning no-reference", "warning points-at-grading"));
 }
 
+TEST(Validation, DoesNotTakeTheAgentsOwnTestsForHiddenOnes) {
+  FileTree tree = good_task();
+  tree.write("t/instruction.md", "Mend ./tests/y.py and /app/tests/x.py; see http://x.org/tests/.");
+  EXPECT_THAT(rules(tree), IsEmpty());
+  tree.write("t/instruction.md", "Look at `/tests/x.py`.");
+  EXPECT_THAT(rules(tree), ElementsAre("warning points-at-grading"));
+}
+
 TEST(Validation, WarnsOfTasksThatAreTheSame) {
   FileTree tree({});
   for (const std::string name : {"a", "b"}) {
