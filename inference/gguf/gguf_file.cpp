@@ -60,6 +60,14 @@ std::optional<std::int64_t> product(std::span<const std::int64_t> shape) {
 
 }  // namespace
 
+std::string shown_text(std::string_view text) {
+  constexpr std::size_t kShownMax = 80;
+  std::string shown(text.substr(0, kShownMax));
+  std::replace_if(
+      shown.begin(), shown.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  return text.size() > kShownMax ? shown + "..." : shown;
+}
+
 struct GgufFile::Content {
   std::string name;
   std::optional<MappedFile> mapping;
@@ -72,16 +80,8 @@ struct GgufFile::Content {
 
   [[nodiscard]] Error wrong(const std::string& what) const { return invalid(name + " " + what); }
   [[nodiscard]] Error wrong_key(std::string_view key, const std::string& what) const {
-    return invalid(name + ": metadata key \"" + to_valid_key(key) + "\" " + what);
+    return invalid(name + ": metadata key \"" + shown_text(key) + "\" " + what);
   }
-  /// File names in messages are ours, keys come from the file: only printable ASCII is shown.
-  static std::string to_valid_key(std::string_view key) {
-    std::string shown(key.substr(0, 80));
-    std::replace_if(
-        shown.begin(), shown.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
-    return shown;
-  }
-
   Result<void> read();
   Result<void> read_keys(GgufReader& reader, std::int64_t count);
   Result<void> read_tensors(GgufReader& reader, std::int64_t count);
@@ -178,7 +178,7 @@ Result<void> GgufFile::Content::read_tensors(GgufReader& reader, std::int64_t co
   }
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     if (!tensor_by_name.emplace(tensors[i].name, i).second) {
-      return wrong("is damaged: tensor \"" + to_valid_key(tensors[i].name) + "\" occurs twice");
+      return wrong("is damaged: tensor \"" + shown_text(tensors[i].name) + "\" occurs twice");
     }
   }
   return place_tensors(reader.position(), offsets);
@@ -198,7 +198,7 @@ Result<void> GgufFile::Content::place_tensors(std::size_t header_end,
   const std::uint64_t start = (header_end + alignment - 1) / alignment * alignment;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     GgufTensor& tensor = tensors[i];
-    const std::string at = "tensor \"" + to_valid_key(tensor.name) + "\"";
+    const std::string at = "tensor \"" + shown_text(tensor.name) + "\"";
     const auto count = product(tensor.shape);
     if (!count) {
       return wrong("is damaged: " + at + " has an impossible shape");

@@ -16,6 +16,9 @@
 
 namespace trialwright {
 
+/// A text that comes out of a file as a message may quote it: printable ASCII, and not long.
+std::string shown_text(std::string_view text);
+
 /// One tensor of a file. `shape[0]` is the contiguous dimension (GGUF's ne[0]): a matrix that maps
 /// n inputs to m outputs has shape {n, m}, and each of its m rows lies in one piece.
 struct GgufTensor {

@@ -106,7 +106,7 @@ Result<ModelConfig> read_model_config(const GgufFile& file) {
       std::find_if(std::begin(kArchitectures), std::end(kArchitectures),
                    [&](const Architecture& known) { return known.name == *name; });
   if (architecture == std::end(kArchitectures)) {
-    return invalid(file.name() + ": the architecture \"" + *name +
+    return invalid(file.name() + ": the architecture \"" + shown_text(*name) +
                    "\" is not supported; llama and qwen2 are");
   }
   ConfigReader reader(file, *name + ".");

@@ -101,13 +101,13 @@ Result<TokenizerModel> read_model(const GgufFile& file) {
   if (*model == "gpt2") return TokenizerModel::ByteLevelBpe;
   if (*model != "llama") {
     return invalid(
-        file.name() + ": tokenizer model \"" + *model +
+        file.name() + ": tokenizer model \"" + shown_text(*model) +
         "\" is not supported; byte-level BPE (\"gpt2\") and SentencePiece (\"llama\") are");
   }
   const auto name = file.text("general.name");
   const std::string lower = name ? to_lower(*name) : "";
   if (lower.find("phi-3") != std::string::npos || lower.find("phi3") != std::string::npos) {
-    return invalid(file.name() + ": the tokenizer of \"" + *name +
+    return invalid(file.name() + ": the tokenizer of \"" + shown_text(*name) +
                    "\" is not supported: it drops white space after control tokens");
   }
   return TokenizerModel::SentencePiece;
@@ -126,8 +126,8 @@ Result<PreTokenizerName> read_pre_tokenizer(const GgufFile& file) {
   for (const std::string_view each : pre_tokenizer_names()) {
     known += (known.empty() ? "" : ", ") + std::string(each);
   }
-  return invalid(file.name() + ": pre-tokenizer \"" + *name + "\" is not supported; there are " +
-                 known);
+  return invalid(file.name() + ": pre-tokenizer \"" + shown_text(*name) +
+                 "\" is not supported; there are " + known);
 }
 
 Result<void> read_turn_ends(const GgufFile& file, Vocabulary& vocabulary) {

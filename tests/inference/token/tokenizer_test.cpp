@@ -176,6 +176,15 @@ TEST(Tokenizer, NamesAPreTokenizerItDoesNotHave) {
       "deepseek-coder");
 }
 
+TEST(Tokenizer, QuotesAHostileFileWithoutItsTerminalCodesAndNotAtLength) {
+  SmallVocabulary vocabulary;
+  vocabulary.pre("\x1b[2J" + std::string(100'000, 'x'));
+  const std::string error = loading_error(vocabulary);
+  EXPECT_NE(error.find("pre-tokenizer \"?[2Jxxx"), std::string::npos);
+  EXPECT_EQ(error.find('\x1b'), std::string::npos);
+  EXPECT_LT(error.size(), 2'000U);
+}
+
 TEST(Tokenizer, RefusesTokenTypesThatDoNotMatchTheTokens) {
   SmallVocabulary vocabulary;
   vocabulary.forget_last_kind();
