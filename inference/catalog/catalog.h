@@ -60,7 +60,7 @@ struct Catalog {
   [[nodiscard]] Result<ModelEntry> find(std::string_view name) const;
 };
 
-/// Reads a manifest. `name` stands for it in messages.
+/// Reads a manifest, which may name no model. `name` stands for it in messages.
 /// Errors: Invalid, naming manifest, model and field.
 Result<Catalog> parse_catalog(std::string_view toml, const std::string& name);
 

@@ -163,8 +163,9 @@ Result<Catalog> parse_catalog(std::string_view text, const std::string& name) {
     }
   }
   Catalog catalog;
+  if (!document.contains("model")) return catalog;
   const toml::array* models = document["model"].as_array();
-  if (models == nullptr) return invalid(name + ": there must be at least one [[model]]");
+  if (models == nullptr) return invalid(name + ": field \"model\" must be a list of tables");
   for (const toml::node& node : *models) {
     const std::string where = name + ", model " + std::to_string(catalog.models.size() + 1);
     if (!node.is_table()) return invalid(where + ": must be a table");

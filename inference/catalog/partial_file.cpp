@@ -52,26 +52,38 @@ Result<void> PartialFile::append(std::string_view bytes) {
   return {};
 }
 
-Result<void> PartialFile::append_file(const fs::path& source) {
-  const FileDescriptor file(::open(source.c_str(), O_RDONLY | O_CLOEXEC));
+Result<void> PartialFile::append_file(const fs::path& source, std::uint64_t bytes_max,
+                                      const std::function<void(std::uint64_t)>& on_bytes,
+                                      const std::stop_token& stop) {
+  // A pipe without a writer gives nothing instead of being waited for.
+  const FileDescriptor file(::open(source.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file) {
     return errno == ENOENT
                ? not_found(source.string() + " does not exist")
                : unavailable("cannot open " + source.string() + ": " + errno_text(errno));
   }
   const std::uint64_t before = size_;
+  const auto fail = [&](Error error) -> Result<void> {
+    (void)cut_to(before);
+    return error;
+  };
   std::vector<char> block(kBlock);
   while (true) {
+    if (stop.stop_requested())
+      return fail(cancelled("copying " + source.string() + " was stopped"));
     const ssize_t got = ::read(file.get(), block.data(), block.size());
     if (got < 0 && errno == EINTR) continue;
+    if (got < 0)
+      return fail(unavailable("cannot read " + source.string() + ": " + errno_text(errno)));
     if (got == 0) return {};
-    Result<void> appended =
-        got < 0 ? unavailable("cannot read " + source.string() + ": " + errno_text(errno))
-                : append({block.data(), static_cast<std::size_t>(got)});
-    if (!appended) {
-      (void)cut_to(before);
-      return appended;
+    const auto bytes = static_cast<std::size_t>(got);
+    // Looked at before it is written, because a device may have no end.
+    if (size_ - before + bytes > bytes_max) {
+      return fail(
+          integrity(source.string() + " has more than " + std::to_string(bytes_max) + " bytes"));
     }
+    if (auto appended = append({block.data(), bytes}); !appended) return fail(appended.error());
+    if (on_bytes) on_bytes(size_ - before);
   }
 }
 

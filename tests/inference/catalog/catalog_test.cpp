@@ -53,10 +53,20 @@ TEST(Catalog, ReadsEveryKindOfSource) {
   EXPECT_EQ(describe(sources[2]), "package p");
 }
 
+TEST(Catalog, TakesAManifestThatHoldsOnlyAComment) {
+  auto folder = TemporaryFolder::make();
+  ASSERT_TRUE(folder);
+  const auto own = folder->path() / "models.toml";
+  ASSERT_TRUE(write_file_atomically(own, "# none yet\n"));
+  auto catalog = load_catalog(own);
+  ASSERT_TRUE(catalog) << catalog.error().message;
+  EXPECT_TRUE(catalog->find("smollm2-135m"));
+}
+
 TEST(Catalog, NamesTheFieldThatIsWrong) {
   EXPECT_EQ(error_of("[[model]\n"),
             "m.toml, line 1: Error while parsing table header: expected ']', saw '\\n'");
-  EXPECT_EQ(error_of(""), "m.toml: there must be at least one [[model]]");
+  EXPECT_EQ(error_of("model = 1"), "m.toml: field \"model\" must be a list of tables");
   EXPECT_EQ(error_of("version = 1"), "m.toml: field \"version\" is not known");
   EXPECT_EQ(error_of(manifest("name = \"m\"\nbytes = -3\nsha256 = \"" + kDigest + "\"",
                               "path = \"/m.gguf\"")),

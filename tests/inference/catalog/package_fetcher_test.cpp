@@ -64,6 +64,14 @@ TEST_F(RunPip, EndsPipWhenNothingComes) {
   EXPECT_EQ(path.error().message, "nothing came within 1 seconds for package pkg==1.0");
 }
 
+TEST_F(RunPip, DoesNotWaitFourTimesAsLongForAPipThatNeverSpeaks) {
+  const auto start = std::chrono::steady_clock::now();
+  auto path = fetch(script("sleep 1000 & wait"), std::chrono::seconds(1));
+  ASSERT_FALSE(path);
+  EXPECT_EQ(path.error().message, "nothing came within 1 seconds for package pkg==1.0");
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(15));
+}
+
 TEST_F(RunPip, StopsWhenAsked) {
   std::stop_source stop;
   stop.request_stop();

@@ -50,7 +50,9 @@ class FileServer {
         response.status = status;
         return;
       }
-      if (silent_for.count() > 0) std::this_thread::sleep_for(silent_for);
+      const auto until = std::chrono::steady_clock::now() + silent_for;
+      while (!closing_ && std::chrono::steady_clock::now() < until)
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
       // A provider that fails in the middle drops the connection there.
       response.set_content_provider(
           content_.size(), "application/octet-stream",
@@ -69,6 +71,7 @@ class FileServer {
     while (!server_.is_running()) std::this_thread::yield();
   }
   ~FileServer() {
+    closing_ = true;
     server_.stop();
     thread_.join();
   }
@@ -87,6 +90,7 @@ class FileServer {
 
  private:
   std::string content_;
+  std::atomic<bool> closing_ = false;
   httplib::Server server_;
   int port_ = 0;
   std::thread thread_;
@@ -187,6 +191,36 @@ TEST_F(PullModel, CopiesALocalFile) {
   expect_pulled(pull_it());
 }
 
+TEST_F(PullModel, DoesNotFillTheDiskFromADeviceThatNeverEnds) {
+  entry_.sources = {PathSource{"/dev/zero"}};
+  auto path = pull_it();
+  ASSERT_FALSE(path);
+  EXPECT_EQ(path.error().message,
+            "no source gave model m; the last one said: /dev/zero: /dev/zero has more than " +
+                std::to_string(content_.size()) + " bytes");
+  EXPECT_EQ(files(), std::vector<std::string>{"m.gguf.lock"});
+}
+
+TEST_F(PullModel, ShowsProgressOfACopyAndStopsItWhenAsked) {
+  const fs::path source = folder_->path() / "source.gguf";
+  ASSERT_TRUE(write_file_atomically(source, std::string(std::size_t{3} << 20U, 'x')));
+  entry_.bytes = std::uint64_t{3} << 20U;
+  entry_.sources = {PathSource{source}};
+  std::stop_source stop;
+  std::vector<std::uint64_t> seen;
+  auto path = pull(
+      entry_, options_, packages_,
+      [&](const PullEvent& event) {
+        seen.push_back(event.bytes);
+        if (event.bytes == std::uint64_t{2} << 20U) stop.request_stop();
+      },
+      stop.get_token());
+  ASSERT_FALSE(path);
+  EXPECT_EQ(path.error().kind, ErrorKind::Cancelled);
+  EXPECT_EQ(seen, (std::vector<std::uint64_t>{0, 1U << 20U, 2U << 20U}));
+  EXPECT_EQ(files(), std::vector<std::string>{"m.gguf.lock"});
+}
+
 TEST_F(PullModel, DownloadsFromAServerAndFollowsWhereItPoints) {
   FileServer server(content_);
   entry_.sources = {UrlSource{server.url("/moved")}};
@@ -204,7 +238,7 @@ TEST_F(PullModel, TriesTheNextSourceAndSaysSo) {
 
 TEST_F(PullModel, PassesOverAServerThatDoesNotAnswer) {
   FileServer server(content_);
-  server.silent_for = std::chrono::seconds(2);
+  server.silent_for = std::chrono::minutes(1);
   entry_.sources = {UrlSource{server.url()}, packages_of(1)};
   expect_pulled(pull_it());
   EXPECT_NE(lines_.find("passing over " + server.url() + ": no answer within"), std::string::npos)
@@ -327,17 +361,19 @@ TEST_F(PullModel, StopsWhenAsked) {
 TEST_F(PullModel, StopsAServerThatIsSilentWhenAsked) {
   options_.answer_within = std::chrono::seconds(60);
   FileServer server(content_);
-  server.silent_for = std::chrono::seconds(1);
+  server.silent_for = std::chrono::minutes(1);
   entry_.sources = {UrlSource{server.url()}};
   std::stop_source stop;
   std::thread asking([&] {
     while (server.requests == 0) std::this_thread::yield();
     stop.request_stop();
   });
+  const auto start = std::chrono::steady_clock::now();
   auto path = pull_it(stop.get_token());
   asking.join();
   ASSERT_FALSE(path);
   EXPECT_EQ(path.error().kind, ErrorKind::Cancelled);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
 }
 
 TEST_F(PullModel, IsDoneOnceWhenTwoAskAtOnce) {
@@ -362,6 +398,7 @@ TEST_F(PullModel, SaysThatTheDiskIsTooSmallBeforeItBegins) {
   ASSERT_FALSE(path);
   EXPECT_NE(path.error().message.find(" has room for "), std::string::npos) << path.error().message;
   EXPECT_EQ(packages_.calls, 0);
+  EXPECT_EQ(files(), std::vector<std::string>{"m.gguf.lock"});
 }
 
 TEST(PartialFile, KeepsWhatItHadWhenNoMoreFits) {
