@@ -67,6 +67,10 @@ int main(int argc, char** argv) {
     auto content = trialwright::read_file(path);
     if (content) seeds.push_back(*std::move(content));
   }
+  if (seeds.size() == 1) {
+    std::fprintf(stderr, "there is no seed in %s\n", TRIALWRIGHT_SEED_FOLDER);
+    return 1;
+  }
   for (const std::string& seed : seeds) try_input(seed);
   RandomStream random(1, 0);
   for (std::uint64_t round = 0; round < rounds; ++round) {

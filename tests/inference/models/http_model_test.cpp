@@ -79,6 +79,14 @@ Provider::Answer always(std::string body, int status = 200) {
   };
 }
 
+/// Answers when `over` is set, or after a minute: far later than anybody should wait.
+Provider::Answer late(const std::atomic<bool>& over) {
+  return [&over](int, httplib::Response& response) {
+    for (int i = 0; i < 12'000 && !over; ++i) std::this_thread::sleep_for(milliseconds(5));
+    response.set_content("{}", "application/json");
+  };
+}
+
 std::unique_ptr<HttpModel> model_at(const std::string& url, int attempts_max = 3) {
   HttpModelOptions options;
   options.base_url = url;
@@ -258,22 +266,22 @@ TEST(HttpModel, EndsAtTheDeadlineRatherThanWaitBeyondIt) {
 }
 
 TEST(HttpModel, EndsAtTheDeadlineWhenTheProviderIsSlow) {
-  Provider provider([](int, httplib::Response& response) {
-    std::this_thread::sleep_for(milliseconds(800));
-    response.set_content(reply_body("late"), "application/json");
-  });
+  std::atomic<bool> over = false;
+  Provider provider(late(over));
+  const auto start = std::chrono::steady_clock::now();
   CompletionRequest request = request_of("hi");
   request.deadline = std::chrono::steady_clock::now() + milliseconds(100);
   auto completion = model_at(provider.url())->complete(request, {});
+  over = true;
   ASSERT_TRUE(completion) << completion.error().message;
   EXPECT_EQ(completion->finish, FinishReason::Deadline);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
 }
 
 TEST(HttpModel, StopsWhenAskedWhileTheProviderThinks) {
-  Provider provider([](int, httplib::Response& response) {
-    std::this_thread::sleep_for(milliseconds(800));
-    response.set_content(reply_body("late"), "application/json");
-  });
+  std::atomic<bool> over = false;
+  Provider provider(late(over));
+  const auto start = std::chrono::steady_clock::now();
   std::stop_source stop;
   std::thread asking([&] {
     while (provider.requests == 0) std::this_thread::yield();
@@ -281,8 +289,10 @@ TEST(HttpModel, StopsWhenAskedWhileTheProviderThinks) {
   });
   auto completion = model_at(provider.url())->complete(request_of("hi"), stop.get_token());
   asking.join();
+  over = true;
   ASSERT_TRUE(completion) << completion.error().message;
   EXPECT_EQ(completion->finish, FinishReason::Cancelled);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
 }
 
 TEST(HttpModel, TriesAgainWhenTheConnectionDrops) {
