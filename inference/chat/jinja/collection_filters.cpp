@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "inference/chat/jinja/arguments.h"
 #include "inference/chat/jinja/builtins.h"
 #include "inference/chat/jinja/format.h"
 #include "inference/chat/jinja/operators.h"
@@ -13,16 +14,8 @@ namespace trialwright::jinja {
 
 namespace {
 
-#define BIND(bound, ...)                                                    \
-  auto bound = bind_arguments(context, "filter", {__VA_ARGS__}, arguments); \
-  if (!(bound)) return (bound).error()
-
-bool flag_of(const Value* value, bool otherwise = false) {
-  return value == nullptr ? otherwise : truthy(*value);
-}
-
 Result<Value> items(Context& context, const Value& input, const CallArguments& arguments) {
-  BIND(bound);
+  BIND(bound, "filter");
   if (input.is<Undefined>()) return make_stream(context, {});
   if (input.dict() == nullptr) {
     return context.error("\"items\" needs a dict, not a " + std::string(type_name(input)));
@@ -35,21 +28,21 @@ Result<Value> items(Context& context, const Value& input, const CallArguments& a
 }
 
 Result<Value> list(Context& context, const Value& input, const CallArguments& arguments) {
-  BIND(bound);
+  BIND(bound, "filter");
   auto values = iterate(context, input);
   if (!values) return values.error();
   return make_list(context, *std::move(values), input.from_input());
 }
 
 Result<Value> first(Context& context, const Value& input, const CallArguments& arguments) {
-  BIND(bound);
+  BIND(bound, "filter");
   auto values = iterate(context, input);
   if (!values) return values.error();
   return values->empty() ? undefined_value("there is no first item") : values->front();
 }
 
 Result<Value> last(Context& context, const Value& input, const CallArguments& arguments) {
-  BIND(bound);
+  BIND(bound, "filter");
   if (input.is<std::shared_ptr<Stream>>()) return context.error("a generator has no last item");
   auto values = iterate(context, input);
   if (!values) return values.error();
@@ -57,7 +50,7 @@ Result<Value> last(Context& context, const Value& input, const CallArguments& ar
 }
 
 Result<Value> reverse(Context& context, const Value& input, const CallArguments& arguments) {
-  BIND(bound);
+  BIND(bound, "filter");
   auto values = iterate(context, input);
   if (!values) return values.error();
   std::ranges::reverse(*values);
@@ -85,7 +78,7 @@ Result<Value> at_path(Context& context, const Value& object, const Value& path) 
 }
 
 Result<Value> join(Context& context, const Value& input, const CallArguments& arguments) {
-  BIND(bound, "d", "attribute");
+  BIND(bound, "filter", "d", "attribute");
   Text separator;
   if ((*bound)[0] != nullptr) {
     auto text = to_text(context, *(*bound)[0]);
@@ -143,7 +136,7 @@ Result<Value> sort_key(Context& context, const Value& value, const Value* attrib
 }
 
 Result<Value> sort(Context& context, const Value& input, const CallArguments& arguments) {
-  BIND(bound, "reverse", "case_sensitive", "attribute");
+  BIND(bound, "filter", "reverse", "case_sensitive", "attribute");
   auto values = iterate(context, input);
   if (!values) return values.error();
   std::vector<Value> keys;
@@ -158,7 +151,7 @@ Result<Value> sort(Context& context, const Value& input, const CallArguments& ar
 }
 
 Result<Value> dictsort(Context& context, const Value& input, const CallArguments& arguments) {
-  BIND(bound, "case_sensitive", "by", "reverse");
+  BIND(bound, "filter", "case_sensitive", "by", "reverse");
   if (const auto* undefined = input.get_if<Undefined>())
     return undefined_error(context, *undefined);
   if (input.dict() == nullptr) {
@@ -187,7 +180,7 @@ Result<Value> dictsort(Context& context, const Value& input, const CallArguments
 
 template <bool wants_largest>
 Result<Value> extreme(Context& context, const Value& input, const CallArguments& arguments) {
-  BIND(bound, "case_sensitive", "attribute");
+  BIND(bound, "filter", "case_sensitive", "attribute");
   auto values = iterate(context, input);
   if (!values) return values.error();
   std::optional<std::pair<Value, Value>> best;
@@ -205,7 +198,7 @@ Result<Value> extreme(Context& context, const Value& input, const CallArguments&
 }
 
 Result<Value> unique(Context& context, const Value& input, const CallArguments& arguments) {
-  BIND(bound, "case_sensitive", "attribute");
+  BIND(bound, "filter", "case_sensitive", "attribute");
   auto values = iterate(context, input);
   if (!values) return values.error();
   std::vector<Value> kept;
@@ -222,7 +215,7 @@ Result<Value> unique(Context& context, const Value& input, const CallArguments& 
 }
 
 Result<Value> sum(Context& context, const Value& input, const CallArguments& arguments) {
-  BIND(bound, "attribute", "start");
+  BIND(bound, "filter", "attribute", "start");
   auto values = iterate(context, input);
   if (!values) return values.error();
   Result<Value> total = (*bound)[1] == nullptr ? Value(Int{0}) : *(*bound)[1];
@@ -257,7 +250,7 @@ Result<Callee> callee_of(Context& context, const CallArguments& arguments, std::
 
 Result<Value> map_attribute(Context& context, const std::vector<Value>& values,
                             const CallArguments& arguments) {
-  BIND(bound, "attribute", "default");
+  BIND(bound, "filter", "attribute", "default");
   std::vector<Value> out;
   for (const Value& value : values) {
     auto found = at_path(context, value, *(*bound)[0]);

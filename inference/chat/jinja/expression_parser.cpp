@@ -86,28 +86,25 @@ Result<ExpressionPtr> ExpressionParser::parse_conditional() {
   return value;
 }
 
-Result<ExpressionPtr> ExpressionParser::parse_or() {
+Result<ExpressionPtr> ExpressionParser::parse_logic(std::string_view word, bool is_and,
+                                                    Parse operand) {
   const int line = tokens_.current().line;
-  auto left = parse_and();
-  while (left && tokens_.skip_name("or")) {
-    auto right = parse_and();
+  auto left = (this->*operand)();
+  while (left && tokens_.skip_name(word)) {
+    auto right = (this->*operand)();
     if (!right) return right;
     const int depth = std::max(depth_of(*left), depth_of(*right));
-    left = make(line, depth, LogicNode{false, *std::move(left), *std::move(right)});
+    left = make(line, depth, LogicNode{is_and, *std::move(left), *std::move(right)});
   }
   return left;
 }
 
+Result<ExpressionPtr> ExpressionParser::parse_or() {
+  return parse_logic("or", false, &ExpressionParser::parse_and);
+}
+
 Result<ExpressionPtr> ExpressionParser::parse_and() {
-  const int line = tokens_.current().line;
-  auto left = parse_not();
-  while (left && tokens_.skip_name("and")) {
-    auto right = parse_not();
-    if (!right) return right;
-    const int depth = std::max(depth_of(*left), depth_of(*right));
-    left = make(line, depth, LogicNode{true, *std::move(left), *std::move(right)});
-  }
-  return left;
+  return parse_logic("and", true, &ExpressionParser::parse_not);
 }
 
 Result<ExpressionPtr> ExpressionParser::parse_not() {
@@ -147,10 +144,6 @@ std::optional<Comparator> take_comparator(TokenStream& tokens) {
   return Comparator::NotIn;
 }
 
-struct ArithmeticName {
-  std::string_view text;
-  Arithmetic what;
-};
 constexpr std::array kSums = {ArithmeticName{"+", Arithmetic::Add},
                               ArithmeticName{"-", Arithmetic::Subtract}};
 constexpr std::array kProducts = {
@@ -185,18 +178,23 @@ Result<ExpressionPtr> ExpressionParser::parse_comparison() {
   return make(line, depth, std::move(node));
 }
 
-Result<ExpressionPtr> ExpressionParser::parse_sum() {
+Result<ExpressionPtr> ExpressionParser::parse_arithmetic(std::span<const ArithmeticName> operators,
+                                                         Parse operand) {
   const int line = tokens_.current().line;
-  auto left = parse_concat();
+  auto left = (this->*operand)();
   while (left) {
-    const auto what = take_arithmetic(tokens_, kSums);
+    const auto what = take_arithmetic(tokens_, operators);
     if (!what) break;
-    auto right = parse_concat();
+    auto right = (this->*operand)();
     if (!right) return right;
     const int depth = std::max(depth_of(*left), depth_of(*right));
     left = make(line, depth, ArithmeticNode{*what, *std::move(left), *std::move(right)});
   }
   return left;
+}
+
+Result<ExpressionPtr> ExpressionParser::parse_sum() {
+  return parse_arithmetic(kSums, &ExpressionParser::parse_concat);
 }
 
 /// In Jinja `~` binds more tightly than `+`.
@@ -217,31 +215,12 @@ Result<ExpressionPtr> ExpressionParser::parse_concat() {
 }
 
 Result<ExpressionPtr> ExpressionParser::parse_product() {
-  const int line = tokens_.current().line;
-  auto left = parse_power();
-  while (left) {
-    const auto what = take_arithmetic(tokens_, kProducts);
-    if (!what) break;
-    auto right = parse_power();
-    if (!right) return right;
-    const int depth = std::max(depth_of(*left), depth_of(*right));
-    left = make(line, depth, ArithmeticNode{*what, *std::move(left), *std::move(right)});
-  }
-  return left;
+  return parse_arithmetic(kProducts, &ExpressionParser::parse_power);
 }
 
 /// In Jinja powers group to the left.
 Result<ExpressionPtr> ExpressionParser::parse_power() {
-  const int line = tokens_.current().line;
-  auto left = parse_unary();
-  while (left && take_arithmetic(tokens_, kPowers)) {
-    auto right = parse_unary();
-    if (!right) return right;
-    const int depth = std::max(depth_of(*left), depth_of(*right));
-    left =
-        make(line, depth, ArithmeticNode{Arithmetic::Power, *std::move(left), *std::move(right)});
-  }
-  return left;
+  return parse_arithmetic(kPowers, &ExpressionParser::parse_unary);
 }
 
 Result<ExpressionPtr> ExpressionParser::parse_unary(bool with_filters) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -7,6 +8,12 @@
 #include "inference/chat/jinja/token_stream.h"
 
 namespace trialwright::jinja {
+
+/// How an operator is written.
+struct ArithmeticName {
+  std::string_view text;
+  Arithmetic what;
+};
 
 /// Reads expressions by Jinja's grammar and precedence.
 class ExpressionParser {
@@ -25,6 +32,10 @@ class ExpressionParser {
 
  private:
   using Parse = Result<ExpressionPtr> (ExpressionParser::*)();
+
+  /// Operands with the operator between them, grouped to the left.
+  Result<ExpressionPtr> parse_logic(std::string_view word, bool is_and, Parse operand);
+  Result<ExpressionPtr> parse_arithmetic(std::span<const ArithmeticName> operators, Parse operand);
 
   Result<ExpressionPtr> parse_and();
   Result<ExpressionPtr> parse_not();

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/text.h"
+#include "inference/chat/jinja/arguments.h"
 #include "inference/chat/jinja/builtins.h"
 #include "inference/chat/jinja/format.h"
 #include "inference/chat/jinja/operators.h"
@@ -14,30 +15,22 @@ namespace trialwright::jinja {
 
 namespace {
 
-#define BIND(bound, ...)                                                    \
-  auto bound = bind_arguments(context, "filter", {__VA_ARGS__}, arguments); \
-  if (!(bound)) return (bound).error()
-
-bool flag_of(const Value* value, bool otherwise = false) {
-  return value == nullptr ? otherwise : truthy(*value);
-}
-
 Result<Value> length_filter(Context& context, const Value& input, const CallArguments& arguments) {
-  BIND(bound);
+  BIND(bound, "filter");
   auto size = length(context, input);
   if (!size) return size.error();
   return Value(*size);
 }
 
 Result<Value> default_filter(Context& context, const Value& input, const CallArguments& arguments) {
-  BIND(bound, "default_value", "boolean");
+  BIND(bound, "filter", "default_value", "boolean");
   const bool missing = input.is<Undefined>() || (flag_of((*bound)[1]) && !truthy(input));
   if (!missing) return input;
   return (*bound)[0] == nullptr ? Value(Text()) : *(*bound)[0];
 }
 
 Result<Value> trim(Context& context, const Value& input, const CallArguments& arguments) {
-  BIND(bound, "chars");
+  BIND(bound, "filter", "chars");
   auto text = to_text(context, input);
   if (!text) return text.error();
   const Value* characters = (*bound)[0];
@@ -50,7 +43,7 @@ Result<Value> trim(Context& context, const Value& input, const CallArguments& ar
 }
 
 Result<Value> string(Context& context, const Value& input, const CallArguments& arguments) {
-  BIND(bound);
+  BIND(bound, "filter");
   auto text = to_text(context, input);
   if (!text) return text.error();
   return Value(*std::move(text)).as_markup(input.is_markup());
@@ -58,7 +51,7 @@ Result<Value> string(Context& context, const Value& input, const CallArguments& 
 
 template <void (*change)(std::string&, char32_t)>
 Result<Value> change_case(Context& context, const Value& input, const CallArguments& arguments) {
-  BIND(bound);
+  BIND(bound, "filter");
   auto text = to_text(context, input);
   if (!text) return text.error();
   auto changed = changed_case(context, *text, change);
@@ -66,7 +59,7 @@ Result<Value> change_case(Context& context, const Value& input, const CallArgume
 }
 
 Result<Value> capitalize(Context& context, const Value& input, const CallArguments& arguments) {
-  BIND(bound);
+  BIND(bound, "filter");
   auto text = to_text(context, input);
   if (!text) return text.error();
   return capitalized(context, *text, append_title);
@@ -74,7 +67,7 @@ Result<Value> capitalize(Context& context, const Value& input, const CallArgumen
 
 /// Jinja's own title: words start after white space, hyphens and opening brackets.
 Result<Value> title(Context& context, const Value& input, const CallArguments& arguments) {
-  BIND(bound);
+  BIND(bound, "filter");
   auto text = to_text(context, input);
   if (!text) return text.error();
   TextBuilder out = context.text_builder();
@@ -99,7 +92,7 @@ Result<Value> title(Context& context, const Value& input, const CallArguments& a
 }
 
 Result<Value> replace(Context& context, const Value& input, const CallArguments& arguments) {
-  BIND(bound, "old", "new", "count");
+  BIND(bound, "filter", "old", "new", "count");
   if ((*bound)[0] == nullptr || (*bound)[1] == nullptr) {
     return context.error("\"replace\" needs the old and the new text");
   }
@@ -127,7 +120,7 @@ Result<Text> indentation(Context& context, const Value& width) {
 }
 
 Result<Value> indent(Context& context, const Value& input, const CallArguments& arguments) {
-  BIND(bound, "width", "first", "blank");
+  BIND(bound, "filter", "width", "first", "blank");
   auto level = indentation(context, (*bound)[0] == nullptr ? Value(Int{4}) : *(*bound)[0]);
   if (!level) return level.error();
   auto text = to_text(context, input);
@@ -154,7 +147,7 @@ Result<Value> indent(Context& context, const Value& input, const CallArguments& 
 }
 
 Result<Value> tojson(Context& context, const Value& input, const CallArguments& arguments) {
-  BIND(bound, "ensure_ascii", "indent", "separators", "sort_keys");
+  BIND(bound, "filter", "ensure_ascii", "indent", "separators", "sort_keys");
   JsonStyle style;
   style.ensure_ascii = flag_of((*bound)[0]);
   style.sort_keys = flag_of((*bound)[3]);
@@ -184,14 +177,14 @@ Result<Value> safe(Context& context, const Value& input, const CallArguments& ar
 }
 
 Result<Value> abs_filter(Context& context, const Value& input, const CallArguments& arguments) {
-  BIND(bound);
+  BIND(bound, "filter");
   auto negative = in_order(context, Ordering::Less, input, Value(Int{0}));
   if (!negative) return negative.error();
   return *negative ? negate(context, input) : input;
 }
 
 Result<Value> int_filter(Context& context, const Value& input, const CallArguments& arguments) {
-  BIND(bound, "default");
+  BIND(bound, "filter", "default");
   const Value otherwise = (*bound)[0] == nullptr ? Value(Int{0}) : *(*bound)[0];
   Int number = 0;
   if (as_int(input, &number)) return Value(number, input.from_input());

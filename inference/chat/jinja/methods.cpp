@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "inference/chat/jinja/arguments.h"
 #include "inference/chat/jinja/builtins.h"
 #include "inference/chat/jinja/format.h"
 #include "inference/chat/jinja/operators.h"
@@ -24,11 +25,6 @@ Error wrong_argument(const Context& context, std::string_view what) {
   return context.error("this method needs " + std::string(what));
 }
 
-/// The arguments of a method by position and name.
-#define BIND(bound, ...)                                                    \
-  auto bound = bind_arguments(context, "method", {__VA_ARGS__}, arguments); \
-  if (!(bound)) return (bound).error()
-
 const Text* text_of(const Value* value) { return value == nullptr ? nullptr : value->text(); }
 
 /// A limit such as the `maxsplit` of str.split: -1 if none was given.
@@ -40,7 +36,7 @@ Result<Int> limit_of(Context& context, const Value* value) {
 
 template <bool left, bool right>
 Result<Value> strip(Context& context, const Value& self, const CallArguments& arguments) {
-  BIND(bound, "chars");
+  BIND(bound, "method", "chars");
   const Value* characters = (*bound)[0];
   if (characters != nullptr && characters->is<None>()) characters = nullptr;
   if (characters != nullptr && characters->text() == nullptr) {
@@ -123,7 +119,7 @@ std::vector<Text> split_at_from_right(const Text& text, std::string_view separat
 
 template <bool from_right>
 Result<Value> split_method(Context& context, const Value& self, const CallArguments& arguments) {
-  BIND(bound, "sep", "maxsplit");
+  BIND(bound, "method", "sep", "maxsplit");
   auto limit = limit_of(context, (*bound)[1]);
   if (!limit) return limit.error();
   const Value* separator = (*bound)[0];
@@ -151,7 +147,7 @@ Result<Value> split_lines(Context& context, const Value& self, const CallArgumen
 
 template <bool from_right>
 Result<Value> partition(Context& context, const Value& self, const CallArguments& arguments) {
-  BIND(bound, "sep");
+  BIND(bound, "method", "sep");
   const Text* separator = text_of((*bound)[0]);
   if (separator == nullptr || separator->empty()) {
     return wrong_argument(context, "a separator that is a text");
@@ -173,7 +169,7 @@ Result<Value> partition(Context& context, const Value& self, const CallArguments
 /// startswith and endswith take a text or a tuple of texts.
 template <bool at_end>
 Result<Value> has_affix(Context& context, const Value& self, const CallArguments& arguments) {
-  BIND(bound, "affix");
+  BIND(bound, "method", "affix");
   const Value* affix = (*bound)[0];
   const std::string_view text = self.text()->bytes();
   const auto matches = [&](const Text& each) {
@@ -192,7 +188,7 @@ Result<Value> has_affix(Context& context, const Value& self, const CallArguments
 
 template <bool at_end>
 Result<Value> remove_affix(Context& context, const Value& self, const CallArguments& arguments) {
-  BIND(bound, "affix");
+  BIND(bound, "method", "affix");
   const Text* affix = text_of((*bound)[0]);
   if (affix == nullptr) return wrong_argument(context, "a text");
   const Text& text = *self.text();
@@ -206,7 +202,7 @@ Result<Value> remove_affix(Context& context, const Value& self, const CallArgume
 }
 
 Result<Value> replace(Context& context, const Value& self, const CallArguments& arguments) {
-  BIND(bound, "old", "new", "count");
+  BIND(bound, "method", "old", "new", "count");
   const Text* from = text_of((*bound)[0]);
   const Text* to = text_of((*bound)[1]);
   if (from == nullptr || to == nullptr) return wrong_argument(context, "two texts");
@@ -218,7 +214,7 @@ Result<Value> replace(Context& context, const Value& self, const CallArguments& 
 /// Positions are counted in code points.
 template <bool from_right>
 Result<Value> find_method(Context& context, const Value& self, const CallArguments& arguments) {
-  BIND(bound, "sub");
+  BIND(bound, "method", "sub");
   const Text* part = text_of((*bound)[0]);
   if (part == nullptr) return wrong_argument(context, "a text");
   const std::string_view text = self.text()->bytes();
@@ -230,7 +226,7 @@ Result<Value> find_method(Context& context, const Value& self, const CallArgumen
 }
 
 Result<Value> count_of_text(Context& context, const Value& self, const CallArguments& arguments) {
-  BIND(bound, "sub");
+  BIND(bound, "method", "sub");
   const Text* part = text_of((*bound)[0]);
   if (part == nullptr) return wrong_argument(context, "a text");
   if (part->empty()) return Value(static_cast<Int>(count_code_points(self.text()->bytes()) + 1));
@@ -238,7 +234,7 @@ Result<Value> count_of_text(Context& context, const Value& self, const CallArgum
 }
 
 Result<Value> join(Context& context, const Value& self, const CallArguments& arguments) {
-  BIND(bound, "iterable");
+  BIND(bound, "method", "iterable");
   if ((*bound)[0] == nullptr) return wrong_argument(context, "something to join");
   auto items = iterate(context, *(*bound)[0]);
   if (!items) return items.error();
@@ -330,7 +326,7 @@ Result<Value> view(Context& context, const Value& self, const CallArguments& arg
 }
 
 Result<Value> get(Context& context, const Value& self, const CallArguments& arguments) {
-  BIND(bound, "key", "default");
+  BIND(bound, "method", "key", "default");
   if ((*bound)[0] == nullptr) return wrong_argument(context, "a key");
   if (!context.spend_steps(self.dict()->steps_to_find(*(*bound)[0]))) return context.error("");
   const Value* found = self.dict()->find(*(*bound)[0]);
@@ -365,7 +361,7 @@ constexpr std::array kDictMethods = {
 };
 
 Result<Value> count_of_item(Context& context, const Value& self, const CallArguments& arguments) {
-  BIND(bound, "value");
+  BIND(bound, "method", "value");
   if ((*bound)[0] == nullptr) return wrong_argument(context, "a value");
   return Value(
       static_cast<Int>(std::ranges::count_if(self.sequence()->items, [&](const Value& item) {

@@ -110,15 +110,19 @@ class Parser {
       if (!body) return body.error();
       node.branches.emplace_back(*std::move(condition), *std::move(body));
       if (tokens_.is_name("elif")) continue;
-      if (tokens_.take().text == "endif") break;
-      auto otherwise = parse_body("endif");
-      if (!otherwise) return otherwise.error();
-      node.otherwise = *std::move(otherwise);
+      auto rest = parse_rest("endif", node.otherwise);
+      if (!rest) return rest.error();
       return Statement::Node(std::move(node));
     }
-    auto closed = end_tag();
-    if (!closed) return closed.error();
-    return Statement::Node(std::move(node));
+  }
+
+  /// From the tag on that ended a block's first part: `else` and what it holds, or the block's end.
+  Result<void> parse_rest(std::string_view end, Block& otherwise) {
+    if (tokens_.take().text == end) return end_tag();
+    auto body = parse_body(end);
+    if (!body) return body.error();
+    otherwise = *std::move(body);
+    return {};
   }
 
   /// `a`, `a, b` or `(a, b)`.
@@ -166,14 +170,8 @@ class Parser {
     if (!body) return body.error();
     node.body = *std::move(body);
     --loops_;
-    if (tokens_.take().text == "else") {
-      auto otherwise = parse_body("endfor");
-      if (!otherwise) return otherwise.error();
-      node.otherwise = *std::move(otherwise);
-      return Statement::Node(std::move(node));
-    }
-    auto closed = end_tag();
-    if (!closed) return closed.error();
+    auto rest = parse_rest("endfor", node.otherwise);
+    if (!rest) return rest.error();
     return Statement::Node(std::move(node));
   }
 

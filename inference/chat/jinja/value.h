@@ -106,8 +106,8 @@ class Value {
                                const GlobalFunction*, Method, std::shared_ptr<const LoopState>>;
 
   Value() = default;
-  Value(Content content,
-        bool from_input = false)  // NOLINT(google-explicit-constructor): any alternative is a value
+  // Not explicit: any alternative is a value.
+  Value(Content content, bool from_input = false)
       : content_(std::move(content)), from_input_(from_input) {}
 
   [[nodiscard]] const Content& content() const { return content_; }
