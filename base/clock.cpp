@@ -15,21 +15,6 @@ std::int64_t SystemClock::wall_us() const {
       .count();
 }
 
-std::chrono::steady_clock::time_point FakeClock::now() const {
-  const std::lock_guard lock(mutex_);
-  return std::chrono::steady_clock::time_point(elapsed_);
-}
-
-std::int64_t FakeClock::wall_us() const {
-  const std::lock_guard lock(mutex_);
-  return elapsed_.count();
-}
-
-void FakeClock::advance(std::chrono::microseconds by) {
-  const std::lock_guard lock(mutex_);
-  elapsed_ += by;
-}
-
 std::string duration_text(std::chrono::microseconds time) {
   const double seconds = std::chrono::duration<double>(time).count();
   std::array<char, 64> out{};

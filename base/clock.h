@@ -2,12 +2,11 @@
 
 #include <chrono>
 #include <cstdint>
-#include <mutex>
 #include <string>
 
 namespace trialwright {
 
-/// Where time comes from. Tests put a FakeClock in its place.
+/// Where time comes from. Tests put a fake in its place.
 ///
 /// Any thread.
 class Clock {
@@ -24,18 +23,6 @@ class SystemClock final : public Clock {
  public:
   [[nodiscard]] std::chrono::steady_clock::time_point now() const override;
   [[nodiscard]] std::int64_t wall_us() const override;
-};
-
-/// A clock that moves only when told.
-class FakeClock final : public Clock {
- public:
-  [[nodiscard]] std::chrono::steady_clock::time_point now() const override;
-  [[nodiscard]] std::int64_t wall_us() const override;
-  void advance(std::chrono::microseconds by);
-
- private:
-  mutable std::mutex mutex_;
-  std::chrono::microseconds elapsed_{0};
 };
 
 /// A time for people: "41 ms", "1.2 s", "3 m 05 s", "2 h 10 m".

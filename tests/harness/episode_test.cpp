@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "harness/agent/fenced_protocol.h"
+#include "tests/support/fake_clock.h"
 #include "tests/support/fake_model.h"
 #include "tests/support/memory_workspace.h"
 

@@ -12,6 +12,7 @@
 #include "results/store.h"
 #include "tests/results/faulty_disk.h"
 #include "tests/results/run_fixture.h"
+#include "tests/support/fake_clock.h"
 
 namespace trialwright {
 namespace {

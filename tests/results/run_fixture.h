@@ -9,6 +9,7 @@
 #include "base/files.h"
 #include "results/run_reader.h"
 #include "results/store.h"
+#include "tests/support/fake_clock.h"
 
 namespace trialwright {
 

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "tests/results/run_fixture.h"
+#include "tests/support/fake_clock.h"
 
 namespace trialwright {
 namespace {

@@ -2,6 +2,7 @@
 
 #include "results/event_format.h"
 #include "tests/results/run_fixture.h"
+#include "tests/support/fake_clock.h"
 
 namespace trialwright {
 namespace {

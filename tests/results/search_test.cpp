@@ -2,6 +2,7 @@
 
 #include "results/run_reader.h"
 #include "tests/results/run_fixture.h"
+#include "tests/support/fake_clock.h"
 
 namespace trialwright {
 namespace {

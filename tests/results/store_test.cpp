@@ -7,6 +7,7 @@
 
 #include "results/database.h"
 #include "tests/results/run_fixture.h"
+#include "tests/support/fake_clock.h"
 
 namespace trialwright {
 namespace {

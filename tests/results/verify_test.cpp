@@ -6,6 +6,7 @@
 #include "results/database.h"
 #include "results/run_reader.h"
 #include "tests/results/run_fixture.h"
+#include "tests/support/fake_clock.h"
 
 namespace trialwright {
 namespace {

@@ -12,6 +12,7 @@
 #include "results/event_format.h"
 #include "results/store.h"
 #include "tests/harness/cli/program.h"
+#include "tests/support/fake_clock.h"
 #include "tests/support/gguf_writer.h"
 #include "tests/support/tiny_model.h"
 
