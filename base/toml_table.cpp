@@ -1,4 +1,4 @@
-#include "tasks/toml_table.h"
+#include "base/toml_table.h"
 
 #include <toml++/toml.h>
 

@@ -4,8 +4,8 @@
 
 #include "base/files.h"
 #include "base/text.h"
+#include "base/toml_table.h"
 #include "tasks/dockerfile.h"
-#include "tasks/toml_table.h"
 
 namespace trialwright {
 

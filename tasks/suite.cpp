@@ -6,11 +6,11 @@
 
 #include "base/files.h"
 #include "base/text.h"
+#include "base/toml_table.h"
 #include "tasks/harbor.h"
 #include "tasks/qa.h"
 #include "tasks/task_digest.h"
 #include "tasks/terminal_bench.h"
-#include "tasks/toml_table.h"
 
 namespace trialwright {
 

@@ -64,23 +64,25 @@ TEST(Catalog, TakesAManifestThatHoldsOnlyAComment) {
 }
 
 TEST(Catalog, NamesTheFieldThatIsWrong) {
-  EXPECT_EQ(error_of("[[model]\n"),
-            "m.toml, line 1: Error while parsing table header: expected ']', saw '\\n'");
-  EXPECT_EQ(error_of("model = 1"), "m.toml: field \"model\" must be a list of tables");
+  EXPECT_EQ(
+      error_of("[[model]\n"),
+      "m.toml: line 1: not valid TOML: Error while parsing table header: expected ']', saw '\\n'");
+  EXPECT_EQ(error_of("model = 1"), "m.toml: line 1: field \"model\" must be a list of tables");
   EXPECT_EQ(error_of("version = 1"), "m.toml: field \"version\" is not known");
   EXPECT_EQ(error_of(manifest("name = \"m\"\nbytes = -3\nsha256 = \"" + kDigest + "\"",
                               "path = \"/m.gguf\"")),
-            "m.toml, model 1: field \"bytes\" must be a positive whole number");
+            "m.toml, model 1: line 3: field \"model.bytes\" must be a whole number from 1 to "
+            "1125899906842624");
   EXPECT_EQ(error_of(manifest("name = \"m\"\nbytes = 3\nsha256 = \"xyz\"", "path = \"/m.gguf\"")),
-            "m.toml, model 1: field \"sha256\" must be 64 hexadecimal digits");
+            "m.toml, model 1: line 4: field \"model.sha256\" must be 64 hexadecimal digits");
   EXPECT_EQ(error_of("[[model]]\n" + good_model()),
-            "m.toml, model 1: field \"source\" must list at least one source");
+            "m.toml, model 1: field \"model.source\" must list at least one source");
   EXPECT_EQ(error_of(manifest(good_model() + "\nsize = 4", "path = \"/m.gguf\"")),
-            "m.toml, model 1: field \"size\" is not known");
+            "m.toml, model 1: field \"model.size\" is not known");
   EXPECT_EQ(error_of(manifest(good_model(), "path = \"/m.gguf\"\nurl = \"https://x/m.gguf\"")),
-            "m.toml, model 1 (m), source 1: a source has one of \"url\", \"path\" and \"parts\"");
+            "m.toml, model 1: source 1: a source has one of \"url\", \"path\" and \"parts\"");
   EXPECT_EQ(error_of(manifest(good_model(), "url = \"ftp://x/m.gguf\"")),
-            "m.toml, model 1 (m), source 1: field \"url\" must begin with https:// or http://");
+            "m.toml, model 1: source 1: field \"url\" must begin with https:// or http://");
 }
 
 TEST(Catalog, RefusesNamesThatLeaveTheModelsFolder) {
@@ -95,18 +97,19 @@ TEST(Catalog, RefusesNamesThatLeaveTheModelsFolder) {
 
 TEST(Catalog, RefusesPackageNamesThatPipWouldTakeForSomethingElse) {
   for (const char* package : {"--index-url=x", "https://x/y.whl", "./folder", "a b", "a==1"}) {
-    EXPECT_EQ(
-        error_of(manifest(good_model(),
-                          "parts = [{package = \"" + std::string(package) +
-                              "\", version = \"1\", member = \"m\", bytes = 3, sha256 = \"" +
-                              kDigest + "\"}]")),
-        "m.toml, model 1 (m), source 1, part 1: field \"package\" is not the name of a package");
+    EXPECT_EQ(error_of(manifest(good_model(),
+                                "parts = [{package = \"" + std::string(package) +
+                                    "\", version = \"1\", member = \"m\", bytes = 3, sha256 = \"" +
+                                    kDigest + "\"}]")),
+              "m.toml, model 1: source 1: part 1: line 6: field \"model.source.parts.package\" is "
+              "not the "
+              "name of a package");
   }
 }
 
 TEST(Catalog, RefusesPickledWeightsByName) {
   EXPECT_EQ(error_of(manifest(good_model(), "url = \"https://x/pytorch_model-1.bin\"")),
-            "m.toml, model 1 (m), source 1: https://x/pytorch_model-1.bin is in Python's pickle "
+            "m.toml, model 1: source 1: https://x/pytorch_model-1.bin is in Python's pickle "
             "format, which can run code when it is read; only GGUF files are supported");
 }
 
