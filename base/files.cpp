@@ -135,8 +135,7 @@ Result<MappedFile> MappedFile::open(const fs::path& path) {
 MappedFile::~MappedFile() {
   if (data_ != nullptr) {
     // munmap takes a pointer to non-const although it writes nothing.
-    ::munmap(const_cast<std::byte*>(data_),
-             size_);  // NOLINT(cppcoreguidelines-pro-type-const-cast)
+    ::munmap(const_cast<std::byte*>(data_), size_);
   }
 }
 
@@ -187,12 +186,21 @@ void FileDescriptor::reset() {
   fd_ = -1;
 }
 
-fs::path user_cache_folder() {
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache == '/') {
-    return fs::path(cache) / "trialwright";
+namespace {
+
+/// A folder of this program by the XDG base directory specification, which asks for absolute paths.
+fs::path user_folder(const char* variable, const char* below_home) {
+  if (const char* given = std::getenv(variable); given != nullptr && *given == '/') {
+    return fs::path(given) / "trialwright";
   }
   const char* home = std::getenv("HOME");
-  return fs::path(home != nullptr && *home != '\0' ? home : "/tmp") / ".cache" / "trialwright";
+  return fs::path(home != nullptr && *home != '\0' ? home : "/tmp") / below_home / "trialwright";
 }
+
+}  // namespace
+
+fs::path user_cache_folder() { return user_folder("XDG_CACHE_HOME", ".cache"); }
+
+fs::path user_config_folder() { return user_folder("XDG_CONFIG_HOME", ".config"); }
 
 }  // namespace trialwright

@@ -86,8 +86,10 @@ class FileDescriptor {
   int fd_ = -1;
 };
 
-/// $XDG_CACHE_HOME/trialwright, or ~/.cache/trialwright. Not made by this call.
+/// $XDG_CACHE_HOME/trialwright, or ~/.cache/trialwright; $XDG_CONFIG_HOME/trialwright, or
+/// ~/.config/trialwright. Without a home /tmp stands in for it. Not made by these calls.
 std::filesystem::path user_cache_folder();
+std::filesystem::path user_config_folder();
 
 /// The text of an errno value, such as "No such file or directory".
 std::string errno_text(int error_number);

@@ -44,12 +44,9 @@ inline Error cancelled(std::string message) { return {ErrorKind::Cancelled, std:
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value)
-      : content_(std::in_place_index<0>, std::move(value)) {
-  }  // NOLINT(google-explicit-constructor): a value is a Result
-  Result(Error error)
-      : content_(std::in_place_index<1>, std::move(error)) {
-  }  // NOLINT(google-explicit-constructor): so is an error
+  // Not explicit: a value is a Result, and so is an error.
+  Result(T value) : content_(std::in_place_index<0>, std::move(value)) {}
+  Result(Error error) : content_(std::in_place_index<1>, std::move(error)) {}
 
   explicit operator bool() const { return content_.index() == 0; }
 
@@ -82,8 +79,7 @@ template <>
 class [[nodiscard]] Result<void> {
  public:
   Result() = default;
-  Result(Error error)
-      : error_(std::move(error)) {}  // NOLINT(google-explicit-constructor): an error is a Result
+  Result(Error error) : error_(std::move(error)) {}  // Not explicit, as above.
 
   explicit operator bool() const { return !error_.has_value(); }
   [[nodiscard]] const Error& error() const {

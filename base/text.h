@@ -31,6 +31,9 @@ std::string to_valid_utf8(std::string_view text);
 /// How many bytes at the end of `text` are the start of a code point whose rest may still come.
 std::size_t incomplete_utf8_tail(std::string_view text);
 
+/// The white space of ASCII.
+bool is_ascii_space(char c);
+
 std::vector<std::string_view> split(std::string_view text, char separator);
 /// Without the white space of ASCII at both ends.
 std::string_view trimmed(std::string_view text);

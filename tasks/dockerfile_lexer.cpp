@@ -12,7 +12,6 @@ namespace {
 constexpr std::size_t kBytesMax = std::size_t{1} << 20U;
 constexpr int kNestedVariablesMax = 16;
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 bool is_name_start(char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0 || c == '_'; }
 bool is_name(char c) {
   return is_name_start(c) || std::isdigit(static_cast<unsigned char>(c)) != 0;
@@ -42,7 +41,7 @@ std::optional<std::pair<std::string, std::string>> directive(std::string_view li
 /// Takes the escape character and what follows it off the end of a line that goes on.
 bool takes_next_line(std::string& line, char escape) {
   std::size_t end = line.size();
-  while (end > 0 && is_space(line[end - 1])) --end;
+  while (end > 0 && is_ascii_space(line[end - 1])) --end;
   if (end == 0 || line[end - 1] != escape) return false;
   line.resize(end - 1);
   return true;
@@ -66,7 +65,7 @@ std::vector<std::string_view> raw_words(std::string_view line, char escape) {
       ++i;
     } else if (c == '"' || c == '\'') {
       quote = c;
-    } else if (is_space(c)) {
+    } else if (is_ascii_space(c)) {
       if (begin < i) words.push_back(line.substr(begin, i - begin));
       begin = i + 1;
     }
@@ -124,7 +123,7 @@ class WordReader {
     while (position_ < text_.size()) {
       const char c = text_[position_];
       if (in_braces && c == '}') return word;
-      if (words != nullptr && is_space(c)) {
+      if (words != nullptr && is_ascii_space(c)) {
         if (started) {
           finished_bytes_ += word.size();
           words->push_back(std::move(word));
@@ -292,7 +291,7 @@ class LineReader {
     DockerInstruction instruction;
     instruction.line = static_cast<int>(first) + 1;
     const std::string_view whole = trimmed(logical);
-    const auto name_end = std::find_if(whole.begin(), whole.end(), is_space);
+    const auto name_end = std::find_if(whole.begin(), whole.end(), is_ascii_space);
     const auto name_length = static_cast<std::size_t>(name_end - whole.begin());
     instruction.name = upper(whole.substr(0, name_length));
     instruction.arguments = trimmed(whole.substr(name_length));

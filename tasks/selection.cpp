@@ -59,11 +59,6 @@ std::vector<std::string> all_tags(const std::vector<Task>& tasks) {
   return {tags.begin(), tags.end()};
 }
 
-bool has_tag(const Task& task, std::string_view glob) {
-  return std::any_of(task.tags.begin(), task.tags.end(),
-                     [&](const std::string& tag) { return glob_matches(glob, tag); });
-}
-
 /// Errors: NotFound if nothing that was there to begin with fits.
 Result<void> check_named(const std::vector<Task>& tasks, const Selection& selection) {
   const auto some = [&](const auto& fits) { return std::any_of(tasks.begin(), tasks.end(), fits); };

@@ -23,8 +23,6 @@ using Kind = Node::Kind;
 constexpr int kNestedMax = 200;
 constexpr std::size_t kBytesMax = 65'536;
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-
 struct Token {
   enum class Kind { End, Open, Close, Word };
   Kind kind = Kind::End;
@@ -139,7 +137,7 @@ class ExpressionReader {
   }
 
   Result<void> advance() {
-    while (position_ < text_.size() && is_space(text_[position_])) ++position_;
+    while (position_ < text_.size() && is_ascii_space(text_[position_])) ++position_;
     token_ = Token{};
     token_.column = position_ + 1;
     if (position_ >= text_.size()) return {};
@@ -150,8 +148,8 @@ class ExpressionReader {
       return {};
     }
     token_.kind = Token::Kind::Word;
-    while (position_ < text_.size() && !is_space(text_[position_]) && text_[position_] != '(' &&
-           text_[position_] != ')') {
+    while (position_ < text_.size() && !is_ascii_space(text_[position_]) &&
+           text_[position_] != '(' && text_[position_] != ')') {
       if (text_[position_] != '"') {
         token_.text += text_[position_++];
         continue;
@@ -172,11 +170,6 @@ class ExpressionReader {
   std::size_t position_ = 0;
   Token token_;
 };
-
-bool has_tag(const Task& task, std::string_view glob) {
-  return std::any_of(task.tags.begin(), task.tags.end(),
-                     [&](const std::string& tag) { return glob_matches(glob, tag); });
-}
 
 bool node_matches(const Node& node, const Task& task) {
   const auto fits = [&](const std::unique_ptr<Node>& part) { return node_matches(*part, task); };
@@ -213,6 +206,11 @@ Result<TaskExpression> TaskExpression::parse(std::string_view text) {
 }
 
 bool TaskExpression::matches(const Task& task) const { return node_matches(*root_, task); }
+
+bool has_tag(const Task& task, std::string_view glob) {
+  return std::any_of(task.tags.begin(), task.tags.end(),
+                     [&](const std::string& tag) { return glob_matches(glob, tag); });
+}
 
 bool glob_fits_id(std::string_view glob, std::string_view id) {
   if (glob_matches(glob, id)) return true;

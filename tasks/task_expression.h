@@ -33,6 +33,9 @@ class TaskExpression {
   std::unique_ptr<Node> root_;
 };
 
+/// True if a glob fits one of the task's tags.
+bool has_tag(const Task& task, std::string_view glob);
+
 /// True if a glob fits a task's id, with or without the suite's name in front.
 bool glob_fits_id(std::string_view glob, std::string_view id);
 

@@ -1,7 +1,6 @@
 #include "inference/catalog/catalog.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "base/files.h"
 #include "base/text.h"
@@ -56,13 +55,7 @@ Result<Catalog> load_catalog(const fs::path& own) {
   return bundled;
 }
 
-fs::path user_manifest_path() {
-  if (const char* config = std::getenv("XDG_CONFIG_HOME"); config != nullptr && *config == '/') {
-    return fs::path(config) / "trialwright" / "models.toml";
-  }
-  const char* home = std::getenv("HOME");
-  return fs::path(home != nullptr ? home : "/") / ".config" / "trialwright" / "models.toml";
-}
+fs::path user_manifest_path() { return user_config_folder() / "models.toml"; }
 
 fs::path pulled_model_path(const ModelEntry& entry, const fs::path& models_folder) {
   return models_folder / (entry.name + ".gguf");

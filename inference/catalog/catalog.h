@@ -69,8 +69,7 @@ Result<Catalog> parse_catalog(std::string_view toml, const std::string& name);
 /// Errors: Invalid, Unavailable.
 Result<Catalog> load_catalog(const std::filesystem::path& own);
 
-/// Where a user's manifest is looked for: models.toml in $XDG_CONFIG_HOME/trialwright or
-/// ~/.config/trialwright.
+/// Where a user's manifest is looked for: models.toml in the user's configuration folder.
 std::filesystem::path user_manifest_path();
 
 /// Where a pulled model lies.

@@ -13,7 +13,7 @@
 
 #include "base/files.h"
 
-extern char** environ;  // NOLINT(readability-redundant-declaration): POSIX leaves it to the program
+extern char** environ;  // POSIX leaves the declaration to the program.
 
 namespace trialwright {
 

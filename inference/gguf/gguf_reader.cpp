@@ -83,7 +83,6 @@ std::optional<std::int64_t> load_integer(std::uint32_t type, const std::byte* fr
 
 std::string_view load_text(const std::byte*& from) {
   const auto size = load<std::uint64_t>(from);
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): bytes of a file read as text
   const std::string_view text(reinterpret_cast<const char*>(from + 8), size);
   from += 8 + size;
   return text;
@@ -178,7 +177,6 @@ std::string_view GgufReader::text() {
   if (from == nullptr) {
     return {};
   }
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): bytes of a file read as text
   return {reinterpret_cast<const char*>(from), size};
 }
 

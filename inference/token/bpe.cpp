@@ -96,8 +96,7 @@ void Bpe::encode_word(std::string_view word, std::vector<TokenId>& ids) const {
     return symbol_of_byte_[static_cast<unsigned char>(word[i])];
   };
   if (word.size() <= kShortWord) {
-    std::array<Symbol, kShortWord>
-        symbols;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
+    std::array<Symbol, kShortWord> symbols;  // Filled as far as it is used.
     for (std::size_t i = 0; i < word.size(); ++i) symbols[i] = symbol_at(i);
     merge_short({symbols.data(), word.size()}, ids);
     return;

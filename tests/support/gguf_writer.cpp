@@ -119,7 +119,6 @@ std::string GgufWriter::bytes() const {
 }
 
 std::span<const std::byte> as_bytes(std::string_view text) {
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): a text is its bytes
   return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
 }
 
