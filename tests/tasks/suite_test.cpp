@@ -129,7 +129,9 @@ TEST(FindSuite, LooksForNamesFirstAndPathsThen) {
   EXPECT_EQ(*find_suite((other.path() / "mine").string(), path), other.path() / "mine");
   const auto wrong = find_suite("startr", path);
   ASSERT_FALSE(wrong);
-  EXPECT_EQ(wrong.error().message, "there is no suite \"startr\"; did you mean \"starter\"?");
+  EXPECT_EQ(wrong.error().message,
+            "there is no suite \"startr\"; did you mean \"starter\"? (looked in " +
+                bundled.path().string() + ")");
   EXPECT_EQ(find_suite("./startr", path).error().message, "there is no folder ./startr");
 }
 
