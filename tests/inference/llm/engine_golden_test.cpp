@@ -270,7 +270,9 @@ class AgainstExactLlamaCpp : public AgainstLlamaCpp {};
 INSTANTIATE_TEST_SUITE_P(Models, AgainstExactLlamaCpp,
                          ::testing::Values("smollm2-135m", "qwen2.5-coder-0.5b"), test_name);
 INSTANTIATE_TEST_SUITE_P(Models, AgainstLlamaCpp,
-                         ::testing::Values("smollm2-135m", "qwen2.5-coder-0.5b"), test_name);
+                         ::testing::Values("smollm2-135m", "qwen2.5-coder-0.5b",
+                                           "qwen2.5-coder-1.5b"),
+                         test_name);
 
 TEST_P(AgainstExactLlamaCpp, ComputesTheSameFunction) {
   const std::string model = GetParam();
