@@ -99,7 +99,14 @@ std::string fenced_instructions(const std::vector<ToolDefinition>& tools) {
     text += tool.description + "\n";
   }
   text +=
-      "\nFor example, to change red to blue in notes.txt, three replies, one after the other:\n"
+      "\nFor example, to write a program double.py that prints twice its argument, three replies, "
+      "one "
+      "after the other:\n"
+      "\nI write the program.\n"
+      "```write_file double.py\nimport sys\nprint(2 * int(sys.argv[1]))\n```\n"
+      "\nI try it.\n```bash\npython3 double.py 4\n```\n"
+      "\nIt prints 8, so the task is solved.\n```submit\n```\n"
+      "\nAnd to change red to blue in notes.txt:\n"
       "\nFirst I see what notes.txt holds.\n```bash\ncat notes.txt\n```\n"
       "\nLine 2 says red, so I change it and look at the result.\n"
       "```bash\nsed -i 's/red/blue/' notes.txt && cat notes.txt\n```\n"
@@ -128,6 +135,11 @@ ParsedToolCalls parse_fenced_call(std::string_view reply) {
   call.id = "call_0";
   call.name = tool_of(block->word);
   std::string body(block->body);
+  if (call.name == "bash" && trimmed(body).empty()) {
+    parsed.errors.emplace_back(
+        "the block holds no command; a block that ends the task says submit");
+    return parsed;
+  }
   if (call.name == "bash") {
     call.arguments = {{"command", body}};
   } else if (call.name == "write_file") {

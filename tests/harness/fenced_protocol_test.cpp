@@ -48,6 +48,12 @@ TEST(FencedProtocol, AToolWrittenAsACommandIsThatTool) {
   EXPECT_EQ(parse_fenced_call("```bash\nsubmitted=1\n```").calls[0].name, "bash");
 }
 
+TEST(FencedProtocol, AnEmptyBlockIsAMistake) {
+  const ParsedToolCalls parsed = parse_fenced_call("Done.\n```bash\n```");
+  EXPECT_TRUE(parsed.calls.empty());
+  EXPECT_EQ(parsed.errors.size(), 1U);
+}
+
 TEST(FencedProtocol, TellsWhatAnEditNeeds) {
   EXPECT_EQ(parse_fenced_call("```edit_file a\nold\n```").errors.size(), 1U);
   const ParsedToolCalls parsed = parse_fenced_call("```edit_file a\nold\n=======\nnew\n```");
