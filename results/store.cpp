@@ -6,7 +6,6 @@
 #include <cstdio>
 #include <map>
 #include <mutex>
-#include <set>
 
 #include "base/files.h"
 #include "results/event_format.h"
@@ -22,11 +21,14 @@ namespace fs = std::filesystem;
 namespace {
 
 Result<void> check_plan(std::span<const PlannedTrial> plan) {
-  std::set<std::string_view> ids;
+  std::map<std::string_view, std::string_view> tasks;  // By trial id.
   for (const PlannedTrial& trial : plan) {
     if (trial.id.empty()) return invalid("a trial of task " + trial.task + " has no id");
-    if (!ids.insert(trial.id).second) {
-      return invalid("two planned trials have the id " + trial.id);
+    const auto [other, is_new] = tasks.emplace(trial.id, trial.task);
+    if (!is_new) {
+      return invalid("the tasks " + std::string(other->second) + " and " + trial.task +
+                     " are equal to the last byte, so their trials have the same id " + trial.id +
+                     "; take one of them out");
     }
   }
   return {};

@@ -126,6 +126,9 @@ Result<Completion> Episode::next_completion(std::stop_token stop) {
   if (count_fences(completion->text) % 2 == 1) completion->text += "\n```";
   ParsedToolCalls parsed = parse_fenced_call(completion->text);
   completion->tool_calls = std::move(parsed.calls);
+  for (ToolCall& call : completion->tool_calls) {
+    call.id = "call_" + std::to_string(trace_.turns.size());  // A reply has one call at most.
+  }
   completion->tool_call_errors = std::move(parsed.errors);
   return completion;
 }

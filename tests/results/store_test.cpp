@@ -256,6 +256,7 @@ TEST_F(Store, RefusesAPlanThatNamesATrialTwice) {
   plan[1].id = plan[0].id;
   auto store = RunStore::create(path_, sample_run(), plan, clock_);
   ASSERT_FALSE(store);
+  EXPECT_NE(store.error().message.find("are equal to the last byte"), std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(path_));
 }
 
