@@ -177,9 +177,9 @@ TEST_P(SandboxCommands, OfTheFileToolsGiveFilesThatOthersCanUse) {
                                {"write_file"}, *box, limits, {});
   ASSERT_TRUE(wrote);
   EXPECT_FALSE(wrote->is_error) << wrote->text;
-  const auto edited = call_tool(
-      {"2", "edit_file", {{"path", "run.sh"}, {"old_text", "old"}, {"new_text", "new"}}},
-      {"edit_file"}, *box, limits, {});
+  const auto edited =
+      call_tool({"2", "edit_file", {{"path", "run.sh"}, {"old_text", "old"}, {"new_text", "new"}}},
+                {"edit_file"}, *box, limits, {});
   ASSERT_TRUE(edited);
   EXPECT_FALSE(edited->is_error) << edited->text;
   EXPECT_EQ(said_by(*box, "stat -c %a new.txt run.sh; ./run.sh"), "644\n755\nnew\n");

@@ -14,6 +14,12 @@
 
 namespace trialwright {
 
+/// Counts the processes of a machine without starting one: the parts of a pipe would be counted
+/// too, or not, depending on which comes first.
+inline constexpr const char* kCountProcesses = "all=(/proc/[0-9]*); echo ${#all[@]}";
+/// What it prints where nothing else is alive.
+inline constexpr const char* kRunnerAndShell = "2\n";
+
 /// Each test runs with both ways of mapping ids: "Mapped" needs root, "Single" is what others get.
 enum class Recipe { Mapped, Single };
 
