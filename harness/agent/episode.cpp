@@ -202,7 +202,10 @@ Result<void> Episode::take_turns(Workspace& workspace, std::stop_token stop) {
     trace_.turns.push_back({*std::move(completion), {}});
     const Completion& latest = trace_.turns.back().completion;
     if (latest.finish == FinishReason::Cancelled || latest.finish == FinishReason::Deadline) {
-      continue;  // The limit check says which it was.
+      // The deadline is known by another clock than ours, so ours may not have reached it: to ask
+      // again would then go round and round.
+      if (!limit_reached(stop)) trace_.end = EpisodeEnd::TimeLimit;
+      return {};
     }
     if (latest.tool_calls.empty() && latest.tool_call_errors.empty()) {
       trace_.end = EpisodeEnd::NoToolCall;

@@ -4,7 +4,7 @@
 
 #include <optional>
 
-#include "inference/catalog/hang_up.h"
+#include "inference/hang_up.h"
 
 namespace trialwright {
 
@@ -16,10 +16,12 @@ struct Transfer {
   const DownloadLimits& limits;
   const std::function<void(std::uint64_t)>& on_bytes;
   const std::stop_token& stop;
+  std::chrono::steady_clock::time_point heard_at = std::chrono::steady_clock::now();
   int status = 0;
-  std::optional<Error> error;
+  std::optional<Error> error{};
 
   bool take_head(const httplib::Response& response) {
+    heard_at = std::chrono::steady_clock::now();
     status = response.status;
     if (status == 200 && file.size() > 0) {
       if (auto cut = file.cut_to(0); !cut) error = cut.error();
@@ -35,6 +37,7 @@ struct Transfer {
 
   bool take(const char* data, std::size_t size) {
     if (stop.stop_requested()) return false;
+    heard_at = std::chrono::steady_clock::now();
     if (size > limits.bytes - file.size()) {
       error = integrity("the server sent more than " + std::to_string(limits.bytes) + " bytes");
       return false;
@@ -56,10 +59,16 @@ Result<void> outcome(const Transfer& transfer, const httplib::Result& result,
     return unavailable("the server answered with status " + std::to_string(transfer.status));
   }
   if (!result) {
+    const bool begun = transfer.status != 0;
+    const std::string reason = " (" + httplib::to_string(result.error()) + ")";
+    // The library has one name for a connection that is refused and for one that is waited for.
+    if (std::chrono::steady_clock::now() - transfer.heard_at < transfer.limits.answer_within) {
+      return unavailable((begun ? "the transfer broke off" : "the server cannot be reached") +
+                         reason);
+    }
     const double seconds = std::chrono::duration<double>(transfer.limits.answer_within).count();
-    return unavailable((transfer.status == 0 ? "no answer within " : "nothing more came for ") +
-                       std::to_string(static_cast<int>(seconds)) + " seconds (" +
-                       httplib::to_string(result.error()) + ")");
+    return unavailable((begun ? "nothing more came for " : "no answer within ") +
+                       std::to_string(static_cast<int>(seconds)) + " seconds" + reason);
   }
   if (transfer.file.size() != transfer.limits.bytes) {
     return integrity("the server sent " + std::to_string(transfer.file.size()) + " bytes, not " +
@@ -89,7 +98,7 @@ Result<void> download(const std::string& url, PartialFile& file, const DownloadL
 
   httplib::Headers headers;
   if (file.size() > 0) headers.emplace("Range", "bytes=" + std::to_string(file.size()) + "-");
-  Transfer transfer{file, limits, on_bytes, stop, 0, std::nullopt};
+  Transfer transfer{file, limits, on_bytes, stop};
   const httplib::Result result = client.Get(
       path, headers,
       [&](const httplib::Response& response) { return transfer.take_head(response); },

@@ -51,8 +51,9 @@ Error stopped() { return cancelled("fetching was stopped"); }
 /// The one wheel in a folder.
 std::optional<fs::path> wheel_in(const fs::path& folder) {
   std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
-    if (entry.path().extension() == ".whl") return entry.path();
+  // Not a range-for, whose steps throw where the folder cannot be read any more.
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    if (it->path().extension() == ".whl") return it->path();
   }
   return std::nullopt;
 }

@@ -52,9 +52,10 @@ Result<void> PartialFile::append(std::string_view bytes) {
   return {};
 }
 
-Result<void> PartialFile::append_file(const fs::path& source, std::uint64_t bytes_max,
-                                      const std::function<void(std::uint64_t)>& on_bytes,
-                                      const std::stop_token& stop) {
+Result<void> PartialFile::go_on_with(const fs::path& source, std::uint64_t begin,
+                                     std::uint64_t bytes_max,
+                                     const std::function<void(std::uint64_t)>& on_bytes,
+                                     const std::stop_token& stop) {
   // A pipe without a writer gives nothing instead of being waited for.
   const FileDescriptor file(::open(source.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file) {
@@ -62,9 +63,9 @@ Result<void> PartialFile::append_file(const fs::path& source, std::uint64_t byte
                ? not_found(source.string() + " does not exist")
                : unavailable("cannot open " + source.string() + ": " + errno_text(errno));
   }
-  const std::uint64_t before = size_;
+  if (auto cut = cut_to(begin); !cut) return cut;
   const auto fail = [&](Error error) -> Result<void> {
-    (void)cut_to(before);
+    (void)cut_to(begin);
     return error;
   };
   std::vector<char> block(kBlock);
@@ -78,12 +79,12 @@ Result<void> PartialFile::append_file(const fs::path& source, std::uint64_t byte
     if (got == 0) return {};
     const auto bytes = static_cast<std::size_t>(got);
     // Looked at before it is written, because a device may have no end.
-    if (size_ - before + bytes > bytes_max) {
+    if (size_ - begin + bytes > bytes_max) {
       return fail(
           integrity(source.string() + " has more than " + std::to_string(bytes_max) + " bytes"));
     }
     if (auto appended = append({block.data(), bytes}); !appended) return fail(appended.error());
-    if (on_bytes) on_bytes(size_ - before);
+    if (on_bytes) on_bytes(size_ - begin);
   }
 }
 

@@ -23,11 +23,14 @@ class PartialFile {
   [[nodiscard]] std::uint64_t size() const { return size_; }
   /// Errors: Unavailable, saying so if the disk is full; the file then holds what it held before.
   Result<void> append(std::string_view bytes);
-  /// Appends a whole file of at most `bytes_max` bytes; `on_bytes` is told how many have come.
-  /// Errors: as `append`; NotFound; Integrity if there are more; Cancelled. This is then as before.
-  Result<void> append_file(const std::filesystem::path& source, std::uint64_t bytes_max,
-                           const std::function<void(std::uint64_t)>& on_bytes,
-                           const std::stop_token& stop);
+  /// Puts a whole file of at most `bytes_max` bytes in the place of all from `begin` on; `on_bytes`
+  /// is told how many have come. Errors: NotFound or Unavailable if the source cannot be opened,
+  /// this is then as before; as `append`, Integrity if there are more bytes, and Cancelled, this
+  /// then ends at `begin`.
+  Result<void> go_on_with(const std::filesystem::path& source, std::uint64_t begin,
+                          std::uint64_t bytes_max,
+                          const std::function<void(std::uint64_t)>& on_bytes,
+                          const std::stop_token& stop);
   /// Cuts off all but the first bytes. Errors: Unavailable.
   Result<void> cut_to(std::uint64_t size);
   /// The digest of a stretch. Errors: Unavailable, also if the file ends before it.

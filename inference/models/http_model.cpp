@@ -12,8 +12,8 @@
 #include "base/digest.h"
 #include "base/random.h"
 #include "base/text.h"
-#include "inference/catalog/hang_up.h"
 #include "inference/chat/tool_call_format.h"
+#include "inference/hang_up.h"
 #include "inference/models/chat_completions.h"
 
 namespace trialwright {
@@ -51,15 +51,19 @@ std::optional<std::chrono::seconds> parse_retry_after(const std::string& text) {
   return std::chrono::seconds(std::max<std::time_t>(left, 0));
 }
 
-/// What a provider says is wrong: its error's message, or the beginning of the body.
-std::string quoted(const std::string& body) {
-  std::string text = body;
+/// What a provider says is wrong: its error's message, or the whole body.
+std::string explanation(const std::string& body) {
   if (const auto json = parse_json(body); json && json->is_object() && json->contains("error")) {
     const Json& error = (*json)["error"];
-    if (error.is_string()) text = error.get<std::string>();
-    if (auto message = string_field(error, "message")) text = *message;
+    if (error.is_string()) return error.get<std::string>();
+    if (auto message = string_field(error, "message")) return *message;
   }
-  text = to_valid_utf8(text.substr(0, kQuoteMax));
+  return body;
+}
+
+/// The beginning of a text, on one line.
+std::string quoted(const std::string& whole) {
+  std::string text = to_valid_utf8(whole.substr(0, kQuoteMax));
   for (char& c : text) {
     if (c == '\n' || c == '\r') c = ' ';
   }
@@ -81,9 +85,17 @@ struct HttpModel::Attempt {
   std::string trouble;  ///< Why there was none.
   std::optional<std::chrono::seconds> retry_after;
   bool is_too_large = false;
+  /// The provider was connected and still at it when the attempt's time was over.
+  bool took_too_long = false;
 
   [[nodiscard]] bool may_be_tried_again() const {
     return !is_too_large && (status == 0 || status == 408 || status == 429 || status >= 500);
+  }
+
+  /// The request itself was read and found wrong, so another one may fare better. A missing key, an
+  /// unknown model or a moved address would refuse every request.
+  [[nodiscard]] bool is_about_the_request() const {
+    return status == 400 || status == 413 || status == 422;
   }
 };
 
@@ -130,10 +142,11 @@ Result<Completion> HttpModel::complete(const CompletionRequest& request, std::st
   const std::string body = to_text(chat_request_to_json(request, options_.model));
   const Moment begun = std::chrono::steady_clock::now();
   const Moment deadline = request.deadline.value_or(Moment::max());
+  int slow_answers = 0;
   for (int number = 1;; ++number) {
     if (stop.stop_requested()) return ended(FinishReason::Cancelled);
-    if (std::chrono::steady_clock::now() >= deadline) return ended(FinishReason::Deadline);
     const Moment asked = std::chrono::steady_clock::now();
+    if (asked >= deadline) return ended(FinishReason::Deadline);
     const Attempt attempt = ask(body, deadline, stop);
     const Moment now = std::chrono::steady_clock::now();
     if (stop.stop_requested()) return ended(FinishReason::Cancelled);
@@ -147,23 +160,27 @@ Result<Completion> HttpModel::complete(const CompletionRequest& request, std::st
       if (request.on_text && !completion->text.empty()) request.on_text(completion->text);
       return completion;
     }
-    if (now >= deadline) return ended(FinishReason::Deadline);
+    // Only here has the model used up the time. Below, the provider failed, and what it kept the
+    // model from saying must not count against the model.
+    if (now >= deadline && attempt.took_too_long) return ended(FinishReason::Deadline);
     const std::string what =
-        without_key(attempt.status == 0
-                        ? attempt.trouble
-                        : "status " + std::to_string(attempt.status) + ": " + quoted(attempt.body));
+        attempt.status == 0
+            ? without_key(attempt.trouble)
+            // The key goes first: half of one that a cut went through would not be found.
+            : "status " + std::to_string(attempt.status) + ": " +
+                  quoted(without_key(explanation(attempt.body)));
+    if (attempt.is_too_large) return unavailable(host_ + ": " + what);
     if (!attempt.may_be_tried_again()) {
       const std::string message = host_ + " refused the request with " + what;
-      return attempt.is_too_large ? unavailable(host_ + ": " + what) : invalid(message);
-    }
-    if (number >= options_.attempts_max) {
-      return unavailable(host_ + " failed " + std::to_string(number) + " times, at last with " +
-                         what);
+      return attempt.is_about_the_request() ? invalid(message) : unavailable(message);
     }
     const Moment again = now + pause_after(attempt, number, request);
-    if (again >= deadline) {
-      // No attempt can come before the deadline, so waiting for it would bring nothing.
-      return ended(FinishReason::Deadline);
+    if (attempt.took_too_long) ++slow_answers;
+    const bool is_last =
+        number >= options_.attempts_max || slow_answers >= options_.slow_answers_max;
+    if (is_last || again >= deadline) {
+      return unavailable(host_ + " failed " + std::to_string(number) + " times, at last with " +
+                         what + (is_last ? "" : ", and the deadline comes before another attempt"));
     }
     if (!sleep_until(again, stop)) return ended(FinishReason::Cancelled);
   }
@@ -173,8 +190,9 @@ HttpModel::Attempt HttpModel::ask(const std::string& body, Moment deadline,
                                   const std::stop_token& stop) const {
   const Moment end = std::min(deadline, std::chrono::steady_clock::now() + options_.answer_within);
   const auto left = [&] {
-    return std::max(milliseconds(1), std::chrono::duration_cast<milliseconds>(
-                                         end - std::chrono::steady_clock::now()));
+    // Rounded up, so that an answer is never given up just before the deadline.
+    return std::max(milliseconds(1),
+                    std::chrono::ceil<milliseconds>(end - std::chrono::steady_clock::now()));
   };
   httplib::Client client(host_);
   client.set_connection_timeout(std::min<milliseconds>(left(), std::chrono::seconds(10)));
@@ -204,7 +222,10 @@ HttpModel::Attempt HttpModel::ask(const std::string& body, Moment deadline,
     attempt.trouble =
         "the answer has more than " + std::to_string(options_.body_bytes_max) + " bytes";
   } else if (!result) {
-    attempt.trouble = is_late ? "an answer that did not end" : httplib::to_string(result.error());
+    attempt.took_too_long = is_late || (result.error() == httplib::Error::Read &&
+                                        std::chrono::steady_clock::now() >= end);
+    attempt.trouble = attempt.took_too_long ? "an answer that did not end in time"
+                                            : httplib::to_string(result.error());
   } else {
     attempt.status = result->status;
     attempt.retry_after = parse_retry_after(result->get_header_value("Retry-After"));

@@ -22,15 +22,20 @@ struct HttpModelOptions {
   std::chrono::milliseconds pause_max = std::chrono::seconds(60);
   /// For one attempt, where the request's deadline does not come first.
   std::chrono::milliseconds answer_within = std::chrono::minutes(5);
+  /// How many answers may run out of that time. Another attempt costs the same time and tokens, so
+  /// these are fewer than `attempts_max`.
+  int slow_answers_max = 2;
   std::uint64_t body_bytes_max = std::uint64_t{16} << 20U;
 };
 
 /// A model behind an OpenAI-compatible chat-completions endpoint.
 ///
 /// 408, 429, 5xx, and connections that fail or go silent are tried again; other refusals are not.
-/// `complete` gives Invalid where the provider refuses the request as it stands, and Unavailable
-/// where it does not answer or answers with something else than a completion. It cannot score.
-/// The key is sent in the Authorization header and appears nowhere else.
+/// `complete` gives Invalid where the provider refuses the request as it stands (400, 413, 422),
+/// and Unavailable where it refuses any request (a revoked key, an unknown model), does not answer
+/// or answers with something else than a completion. Deadline is for an answer that was on its way:
+/// a provider that fails until the deadline is Unavailable. It cannot score. The key is sent in the
+/// Authorization header and appears nowhere else.
 class HttpModel final : public Model {
  public:
   /// Errors: Invalid if the address is none, or the key's variable is not set.

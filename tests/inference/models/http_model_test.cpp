@@ -2,11 +2,16 @@
 
 #include <gtest/gtest.h>
 #include <httplib.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
+#include <array>
 #include <atomic>
 #include <cstdlib>
 #include <ctime>
 #include <thread>
+
+#include "base/files.h"
 
 namespace trialwright {
 namespace {
@@ -70,6 +75,37 @@ class Provider {
   std::string authorization_;
   int port_ = 0;
   std::thread thread_;
+};
+
+/// Listens and takes nobody in: whoever connects waits.
+class FullServer {
+ public:
+  FullServer() {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    auto* const generic = reinterpret_cast<sockaddr*>(&address);
+    CHECK(::bind(listening_.get(), generic, size) == 0, "the loopback has a free port");
+    CHECK(::listen(listening_.get(), 0) == 0, "a bound socket can listen");
+    CHECK(::getsockname(listening_.get(), generic, &size) == 0, "a bound socket has a name");
+    port_ = ntohs(address.sin_port);
+    for (const FileDescriptor& each : waiting_) (void)::connect(each.get(), generic, size);
+  }
+
+  [[nodiscard]] std::string url() const {
+    return "http://127.0.0.1:" + std::to_string(port_) + "/v1";
+  }
+
+ private:
+  static FileDescriptor make_socket(int flags) {
+    return FileDescriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0));
+  }
+
+  FileDescriptor listening_ = make_socket(0);
+  std::array<FileDescriptor, 3> waiting_ = {make_socket(SOCK_NONBLOCK), make_socket(SOCK_NONBLOCK),
+                                            make_socket(SOCK_NONBLOCK)};
+  int port_ = 0;
 };
 
 Provider::Answer always(std::string body, int status = 200) {
@@ -230,11 +266,23 @@ TEST(HttpModel, GivesUpAfterItsAttemptsAndSaysWhy) {
 }
 
 TEST(HttpModel, DoesNotTryAgainWhenItIsRefused) {
-  for (const int status : {400, 401, 403, 404, 422}) {
-    Provider provider(always(R"({"error":{"message":"no such model"}})", status));
+  for (const int status : {400, 413, 422}) {
+    Provider provider(always(R"({"error":{"message":"too long"}})", status));
     auto completion = model_at(provider.url())->complete(request_of("hi"), {});
     ASSERT_FALSE(completion);
     EXPECT_EQ(completion.error().kind, ErrorKind::Invalid);
+    EXPECT_NE(completion.error().message.find("too long"), std::string::npos);
+    EXPECT_EQ(provider.requests, 1);
+  }
+}
+
+TEST(HttpModel, BlamesTheProviderForRefusingAnyRequest) {
+  // A key revoked in the middle of a run says nothing about the request.
+  for (const int status : {301, 401, 402, 403, 404}) {
+    Provider provider(always(R"({"error":{"message":"no such model"}})", status));
+    auto completion = model_at(provider.url())->complete(request_of("hi"), {});
+    ASSERT_FALSE(completion) << status;
+    EXPECT_EQ(completion.error().kind, ErrorKind::Unavailable) << status;
     EXPECT_NE(completion.error().message.find("no such model"), std::string::npos);
     EXPECT_EQ(provider.requests, 1);
   }
@@ -251,7 +299,7 @@ TEST(HttpModel, WaitsAsLongAsTheProviderAsks) {
   EXPECT_GE(completion->timings.queued, std::chrono::seconds(1));
 }
 
-TEST(HttpModel, EndsAtTheDeadlineRatherThanWaitBeyondIt) {
+TEST(HttpModel, BlamesTheProviderThatIsBusyUntilTheDeadline) {
   Provider provider([](int, httplib::Response& response) {
     response.status = 429;
     // A date far ahead: RFC 9110 allows both forms.
@@ -259,10 +307,41 @@ TEST(HttpModel, EndsAtTheDeadlineRatherThanWaitBeyondIt) {
   });
   CompletionRequest request = request_of("hi");
   request.deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto start = std::chrono::steady_clock::now();
   auto completion = model_at(provider.url())->complete(request, {});
-  ASSERT_TRUE(completion) << completion.error().message;
-  EXPECT_EQ(completion->finish, FinishReason::Deadline);
+  ASSERT_FALSE(completion);
+  EXPECT_EQ(completion.error().kind, ErrorKind::Unavailable);
+  EXPECT_TRUE(completion.error().message.ends_with(
+      " failed 1 times, at last with status 429: , and the deadline comes before another attempt"))
+      << completion.error().message;
   EXPECT_EQ(provider.requests, 1);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(15));
+}
+
+TEST(HttpModel, BlamesTheProviderThatFailsUntilTheDeadline) {
+  Provider provider(always("down", 503));
+  CompletionRequest request = request_of("hi");
+  request.deadline = std::chrono::steady_clock::now() + milliseconds(300);
+  auto completion = model_at(provider.url(), 1'000'000)->complete(request, {});
+  ASSERT_FALSE(completion);
+  EXPECT_EQ(completion.error().kind, ErrorKind::Unavailable);
+}
+
+TEST(HttpModel, WaitsForTwoSlowAnswersAndNotForFive) {
+  std::atomic<bool> over = false;
+  Provider provider(late(over));
+  HttpModelOptions options;
+  options.base_url = provider.url();
+  options.model = "m";
+  options.first_pause = milliseconds(1);
+  options.answer_within = milliseconds(50);
+  auto completion = (*HttpModel::make(options))->complete(request_of("hi"), {});
+  over = true;
+  ASSERT_FALSE(completion);
+  EXPECT_EQ(completion.error().kind, ErrorKind::Unavailable);
+  EXPECT_TRUE(completion.error().message.ends_with(
+      " failed 2 times, at last with an answer that did not end in time"))
+      << completion.error().message;
 }
 
 TEST(HttpModel, EndsAtTheDeadlineWhenTheProviderIsSlow) {
@@ -293,6 +372,32 @@ TEST(HttpModel, StopsWhenAskedWhileTheProviderThinks) {
   ASSERT_TRUE(completion) << completion.error().message;
   EXPECT_EQ(completion->finish, FinishReason::Cancelled);
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
+}
+
+TEST(HttpModel, DoesNotHoldWhoeverAsksForTheStopWhileItConnects) {
+  FullServer server;
+  std::stop_source stop;
+  CompletionRequest request = request_of("hi");
+  request.deadline = std::chrono::steady_clock::now() + std::chrono::seconds(3);
+  std::thread connecting([&] {
+    auto completion = model_at(server.url())->complete(request, stop.get_token());
+    ASSERT_TRUE(completion) << completion.error().message;
+    EXPECT_EQ(completion->finish, FinishReason::Cancelled);
+  });
+  std::this_thread::sleep_for(milliseconds(200));
+  const auto start = std::chrono::steady_clock::now();
+  stop.request_stop();
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(2));
+  connecting.join();
+}
+
+TEST(HttpModel, BlamesTheProviderThatCannotBeReachedUntilTheDeadline) {
+  FullServer server;
+  CompletionRequest request = request_of("hi");
+  request.deadline = std::chrono::steady_clock::now() + milliseconds(300);
+  auto completion = model_at(server.url())->complete(request, {});
+  ASSERT_FALSE(completion);
+  EXPECT_EQ(completion.error().kind, ErrorKind::Unavailable) << completion.error().message;
 }
 
 TEST(HttpModel, TriesAgainWhenTheConnectionDrops) {
@@ -370,6 +475,20 @@ TEST(HttpModel, SendsTheKeyAndNeverShowsIt) {
   EXPECT_EQ(provider.authorization(), "Bearer secret-123");
   EXPECT_EQ(completion.error().message.find("secret-123"), std::string::npos);
   EXPECT_NE(completion.error().message.find("bad key ***"), std::string::npos);
+}
+
+TEST(HttpModel, ShowsNoPartOfAKeyThatLiesAcrossTheCut) {
+  ::setenv("TRIALWRIGHT_TEST_KEY", "secret-123", 1);
+  Provider provider(always(std::string(295, 'x') + "secret-123", 401));
+  HttpModelOptions options;
+  options.base_url = provider.url();
+  options.model = "m";
+  options.key_variable = "TRIALWRIGHT_TEST_KEY";
+  auto completion = (*HttpModel::make(options))->complete(request_of("hi"), {});
+  ::unsetenv("TRIALWRIGHT_TEST_KEY");
+  ASSERT_FALSE(completion);
+  EXPECT_EQ(completion.error().message.find("secr"), std::string::npos)
+      << completion.error().message;
 }
 
 TEST(HttpModel, RefusesOptionsThatCannotWork) {
