@@ -70,8 +70,7 @@ std::vector<std::size_t> code_point_starts(std::string_view text) {
 /// The item under the key; Undefined if nothing.
 Result<Value> own_item(Context& context, const Value& object, const Value& key) {
   if (const Dict* dict = object.dict()) {
-    if (!context.spend_steps(dict->steps_to_find(key))) return context.error("");
-    const Value* found = dict->find(key);
+    const Value* found = dict->find(context, key);
     return found == nullptr ? Value() : *found;
   }
   Int position = 0;

@@ -36,6 +36,9 @@ Result<Value> list(Context& context, const Value& input, const CallArguments& ar
 
 Result<Value> first(Context& context, const Value& input, const CallArguments& arguments) {
   BIND(bound, "filter");
+  const Sequence* sequence = input.sequence();
+  // Only one item is wanted, so a list is not copied.
+  if (sequence != nullptr && !sequence->items.empty()) return sequence->items.front();
   auto values = iterate(context, input);
   if (!values) return values.error();
   return values->empty() ? undefined_value("there is no first item") : values->front();
@@ -44,6 +47,8 @@ Result<Value> first(Context& context, const Value& input, const CallArguments& a
 Result<Value> last(Context& context, const Value& input, const CallArguments& arguments) {
   BIND(bound, "filter");
   if (input.is<std::shared_ptr<Stream>>()) return context.error("a generator has no last item");
+  const Sequence* sequence = input.sequence();
+  if (sequence != nullptr && !sequence->items.empty()) return sequence->items.back();
   auto values = iterate(context, input);
   if (!values) return values.error();
   return values->empty() ? undefined_value("there is no last item") : values->back();

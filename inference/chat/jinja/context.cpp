@@ -31,7 +31,7 @@ Result<Text> Context::finish(TextBuilder& builder) {
   if (builder.full()) return error("a text grows beyond the limit of a rendering");
   // What a text costs beside its bytes.
   constexpr std::size_t kOverhead = 96;
-  if (!spend_bytes(builder.size() + kOverhead)) return error("");
+  if (!spend_bytes(builder.bytes_held() + kOverhead)) return error("");
   return builder.take();
 }
 

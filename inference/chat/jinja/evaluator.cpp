@@ -44,7 +44,10 @@ Result<Flow> Evaluator::execute(const Block& block, Scope& scope, TextBuilder& o
     auto fine = deeper.check();
     if (!fine) return fine.error();
     auto flow = std::visit([&](const auto& node) { return run(node, scope, out); }, statement.node);
-    if (!flow || *flow != Flow::Normal) return flow;
+    if (!flow) return flow;
+    // What cannot fail has gone on with any answer, which nobody may see.
+    if (context_.exhausted()) return context_.error("");
+    if (*flow != Flow::Normal) return flow;
     if (out.full()) return context_.error("the rendered text grows beyond the limit");
   }
   return Flow::Normal;

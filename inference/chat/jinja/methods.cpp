@@ -328,8 +328,7 @@ Result<Value> view(Context& context, const Value& self, const CallArguments& arg
 Result<Value> get(Context& context, const Value& self, const CallArguments& arguments) {
   BIND(bound, "method", "key", "default");
   if ((*bound)[0] == nullptr) return wrong_argument(context, "a key");
-  if (!context.spend_steps(self.dict()->steps_to_find(*(*bound)[0]))) return context.error("");
-  const Value* found = self.dict()->find(*(*bound)[0]);
+  const Value* found = self.dict()->find(context, *(*bound)[0]);
   if (found != nullptr) return *found;
   return (*bound)[1] != nullptr ? *(*bound)[1] : none_value();
 }

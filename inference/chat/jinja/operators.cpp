@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "base/text.h"
 #include "inference/chat/jinja/builtins.h"
@@ -208,7 +209,7 @@ bool equal_sequences(Context& context, const Sequence& left, const Sequence& rig
 bool equal_dicts(Context& context, const Dict& left, const Dict& right) {
   if (left.entries.size() != right.entries.size()) return false;
   for (const Dict::Entry& entry : left.entries) {
-    const Value* other = right.find(entry.first);
+    const Value* other = right.find(context, entry.first);
     if (other == nullptr || !equal(context, entry.second, *other)) return false;
   }
   return true;
@@ -302,9 +303,13 @@ Result<Value> concatenate(Context& context, const Value& left, const Value& righ
   return context.finish_value(out);
 }
 
-bool keys_equal(const Value& left, const Value& right) {
+bool keys_equal(Context& context, const Value& left, const Value& right) {
   if (left.sequence() != nullptr && right.sequence() != nullptr) {
-    return std::ranges::equal(left.sequence()->items, right.sequence()->items, keys_equal);
+    // Tuples share their parts, as in `equal`.
+    if (!context.spend_steps(1)) return false;
+    return std::ranges::equal(
+        left.sequence()->items, right.sequence()->items,
+        [&](const Value& a, const Value& b) { return keys_equal(context, a, b); });
   }
   return equal_scalars(left, right);
 }
@@ -384,8 +389,7 @@ Result<bool> contains(Context& context, const Value& container, const Value& ite
     return find_text(text->bytes(), item.text()->bytes()) != std::string_view::npos;
   }
   if (const Dict* dict = container.dict()) {
-    if (!context.spend_steps(dict->steps_to_find(item))) return context.error("");
-    return dict->find(item) != nullptr;
+    return dict->find(context, item) != nullptr;
   }
   if (const Sequence* sequence = container.sequence()) {
     return std::ranges::any_of(sequence->items,
@@ -408,10 +412,14 @@ std::vector<Text> characters(const Text& text) {
 
 Result<std::vector<Value>> iterate(Context& context, const Value& value) {
   if (value.is<Undefined>()) return std::vector<Value>{};
-  if (const Sequence* sequence = value.sequence()) return sequence->items;
+  if (const Sequence* sequence = value.sequence()) {
+    if (!context.spend_steps(sequence->items.size() / 8)) return context.error("");
+    return sequence->items;
+  }
   std::vector<Value> items;
   if (const auto* stream = value.get_if<std::shared_ptr<Stream>>()) {
-    if (!(*stream)->used) items = (*stream)->items;
+    // It is read once, so what it holds need not be copied, nor charged for again.
+    if (!(*stream)->used) items = std::exchange((*stream)->items, {});
     (*stream)->used = true;
     return items;
   }
@@ -431,6 +439,7 @@ Result<std::vector<Value>> iterate(Context& context, const Value& value) {
   if (dict == nullptr) {
     return context.error("a " + std::string(type_name(value)) + " cannot be iterated over");
   }
+  if (!context.spend_steps(dict->entries.size() / 8)) return context.error("");
   const DictView::Kind kind = view != nullptr ? view->kind : DictView::Kind::Keys;
   for (const Dict::Entry& entry : dict->entries) {
     if (kind == DictView::Kind::Keys) {

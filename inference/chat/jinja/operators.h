@@ -21,8 +21,8 @@ Result<Value> concatenate(Context& context, const Value& left, const Value& righ
 
 /// Python's `==`. Cannot fail; a comparison beyond the budget exhausts it.
 bool equal(Context& context, const Value& left, const Value& right);
-/// Equality of two dict keys, which are shallow.
-bool keys_equal(const Value& left, const Value& right);
+/// Equality of two dict keys: tuples and what holds no other values. Cannot fail, as `equal`.
+bool keys_equal(Context& context, const Value& left, const Value& right);
 /// Less than 0, 0 or more than 0. Errors: the types have no order.
 Result<int> compare(Context& context, const Value& left, const Value& right);
 Result<bool> in_order(Context& context, Ordering ordering, const Value& left, const Value& right);

@@ -32,12 +32,14 @@ Text Text::slice(std::size_t begin, std::size_t end) const {
 
 void TextBuilder::append(std::string_view bytes, bool from_input) {
   if (bytes.empty() || full_) return;
-  if (bytes.size() > bytes_max_ - content_.bytes.size()) {
+  const bool goes_on = !content_.runs.empty() && content_.runs.back().from_input == from_input;
+  if (bytes.size() > bytes_max_ - content_.bytes.size() ||
+      (!goes_on && content_.runs.size() >= kRunsMax)) {
     full_ = true;
     return;
   }
   content_.bytes += bytes;
-  if (!content_.runs.empty() && content_.runs.back().from_input == from_input) {
+  if (goes_on) {
     content_.runs.back().end = content_.bytes.size();
   } else {
     content_.runs.push_back({content_.bytes.size(), from_input});

@@ -15,6 +15,9 @@ struct Run {
   bool from_input = false;  ///< It came out of messages, tools or variables.
 };
 
+/// How many runs a text may have. A conversation of a million messages has as many.
+constexpr std::size_t kRunsMax = 2'000'000;
+
 /// UTF-8 text that remembers which of its bytes came from input.
 ///
 /// Immutable and cheap to copy. Positions are bytes and lie on code point boundaries.
@@ -43,8 +46,8 @@ class Text {
 
 /// Puts texts together and keeps their marks.
 ///
-/// Takes no more than `bytes_max`: what would exceed it is left out and `full` is true from then
-/// on.
+/// Takes no more than `bytes_max` and `kRunsMax`: what would exceed them is left out and `full` is
+/// true from then on.
 class TextBuilder {
  public:
   explicit TextBuilder(std::size_t bytes_max) : bytes_max_(bytes_max) {}
@@ -55,7 +58,11 @@ class TextBuilder {
   void append(const Text& text, std::size_t begin, std::size_t end);
 
   [[nodiscard]] bool full() const { return full_; }
-  [[nodiscard]] std::size_t size() const { return content_.bytes.size(); }
+  /// What the text takes up in memory. A run is larger than a byte, so a text that changes its
+  /// origin at every byte takes up many times its size.
+  [[nodiscard]] std::size_t bytes_held() const {
+    return content_.bytes.size() + content_.runs.size() * sizeof(Run);
+  }
   /// What was put together; the builder is then empty.
   [[nodiscard]] Text take();
 

@@ -40,19 +40,19 @@ Result<int> container_depth(Context& context, const std::vector<Value>& items) {
   return depth + 1;
 }
 
+bool hashable(const Value& key) {
+  if (const Sequence* sequence = key.sequence()) return sequence->is_hashable;
+  return key.dict() == nullptr;
+}
+
 Result<Value> make_sequence(Context& context, std::vector<Value> items, bool is_tuple,
                             bool from_input) {
   auto depth = container_depth(context, items);
   if (!depth) return depth.error();
-  return Value(std::make_shared<const Sequence>(Sequence{std::move(items), is_tuple, *depth}),
-               from_input);
-}
-
-bool hashable(const Value& key) {
-  if (const Sequence* sequence = key.sequence()) {
-    return sequence->is_tuple && std::ranges::all_of(sequence->items, hashable);
-  }
-  return key.dict() == nullptr;
+  const bool is_hashable = is_tuple && std::ranges::all_of(items, hashable);
+  return Value(
+      std::make_shared<const Sequence>(Sequence{std::move(items), is_tuple, *depth, is_hashable}),
+      from_input);
 }
 
 }  // namespace
@@ -69,16 +69,15 @@ const Value* Dict::find(std::string_view key) const {
   return nullptr;
 }
 
-const Value* Dict::find(const Value& key) const {
-  if (const Text* text = key.text()) return find(text->bytes());
+const Value* Dict::find(Context& context, const Value& key) const {
+  if (const Text* text = key.text()) return context.spend_steps(1) ? find(text->bytes()) : nullptr;
+  if (!context.spend_steps(1 + entries.size() / 8)) return nullptr;
   for (const Entry& entry : entries) {
-    if (entry.first.text() == nullptr && keys_equal(entry.first, key)) return &entry.second;
+    if (entry.first.text() == nullptr && keys_equal(context, entry.first, key)) {
+      return &entry.second;
+    }
   }
   return nullptr;
-}
-
-std::size_t Dict::steps_to_find(const Value& key) const {
-  return key.text() == nullptr ? 1 + entries.size() / 8 : 1;
 }
 
 const Sequence* Value::sequence() const {
@@ -189,9 +188,9 @@ Result<Value> make_dict(Context& context, std::vector<Dict::Entry> entries, bool
     if (!hashable(entry.first)) {
       return context.error("a " + std::string(type_name(entry.first)) + " cannot be a key");
     }
-    const Value* earlier = dict->find(entry.first);
+    const Value* earlier = dict->find(context, entry.first);
+    if (context.exhausted()) return context.error("");
     values.push_back(entry.second);
-    if (!context.spend_steps(dict->steps_to_find(entry.first))) return context.error("");
     if (earlier != nullptr) {
       const auto place = std::ranges::find_if(
           dict->entries, [&](const Dict::Entry& other) { return &other.second == earlier; });

@@ -36,6 +36,9 @@ struct Sequence {
   std::vector<Value> items;
   bool is_tuple = false;
   int depth = 1;  ///< Of nesting, counting this level.
+  /// It may be a key of a dict. Known from the beginning: tuples share their parts, so asking each
+  /// of them would take for ever in a small template.
+  bool is_hashable = false;
 };
 
 /// Keys and values in the order in which the keys came first.
@@ -48,9 +51,9 @@ struct Dict {
 
   /// Null if there is no such key.
   [[nodiscard]] const Value* find(std::string_view key) const;
-  [[nodiscard]] const Value* find(const Value& key) const;
-  /// What looking for a key costs, in steps: keys that are no texts have no index.
-  [[nodiscard]] std::size_t steps_to_find(const Value& key) const;
+  /// Charges for the search: keys that are no texts have no index. Null also if that exhausts the
+  /// budget.
+  [[nodiscard]] const Value* find(Context& context, const Value& key) const;
 };
 
 struct Range {

@@ -166,6 +166,43 @@ TEST(ChatTemplate, EndsHostileTemplatesInAnError) {
   EXPECT_FALSE(render(attributes + " }}"));
 }
 
+TEST(ChatTemplate, ChargesForWhatIsSharedAndForWhatIsCopied) {
+  const std::vector<std::string> hostile = {
+      // Two keys whose tuples share their parts.
+      "{% set ns = namespace(a=1, b=1) %}{% for i in range(60) %}{% set ns.a = (ns.a, ns.a) %}"
+      "{% set ns.b = (ns.b, ns.b) %}{% endfor %}{{ {ns.a: 1}[ns.b] }}",
+      // Lists and the keys of dicts that are copied again and again.
+      "{% set l = [x] * 2000000 %}{% for i in range(1000) %}{{ l | reject('true') | first }}"
+      "{% endfor %}",
+      "{% set l = [1] * 2000000 %}{% for i in range(1000) %}{{ l | join | length }}{% endfor %}",
+      // Many texts that change their origin at every byte.
+      "{% set t = ('a' ~ x) * 900000 %}{% set ns = namespace(l=[]) %}"
+      "{% for i in range(100) %}{% set ns.l = ns.l + [t ~ i] %}{% endfor %}",
+  };
+  for (const std::string& source : hostile) {
+    const std::string error = error_of(source, {{"x", "b"}});
+    EXPECT_TRUE(error.ends_with("the template does more work than a rendering may"))
+        << source << error;
+  }
+  EXPECT_EQ(error_of("{{ ('a' ~ x) * 33554432 }}", {{"x", "b"}}),
+            "line 1: a text grows beyond the limit of a rendering");
+}
+
+TEST(ChatTemplate, MakesKeysOfTuplesThatShareTheirParts) {
+  const std::string setup =
+      "{% set ns = namespace(a=1) %}{% for i in range(60) %}{% set ns.a = (ns.a, ns.a) %}"
+      "{% endfor %}";
+  auto text = render(setup + "{{ {ns.a: 'x'}.values() | first }}");
+  ASSERT_TRUE(text) << text.error().message;
+  EXPECT_EQ(*text, "x");
+}
+
+TEST(ChatTemplate, TakesTheFirstAndLastOfAListWithoutCopyingIt) {
+  EXPECT_TRUE(
+      render("{% set l = [1] * 2000000 %}{% for i in range(100000) %}"
+             "{{ l | first }}{{ l | last }}{% endfor %}"));
+}
+
 TEST(ChatTemplate, SearchesTextsInLinearTime) {
   // A naive search compares a megabyte at each of a million places.
   const std::string setup =
