@@ -1,6 +1,7 @@
 """Revenue summed per item."""
 
 import os
+import re
 import sys
 
 
@@ -21,8 +22,10 @@ def expect(what, found, wanted):
         sys.exit(f"{what}: found {str(found)[:300]!r}, expected {str(wanted)[:300]!r}")
 
 
+# 33.0 is 33: programs differ in how they print a whole number.
+lines = read("/app/revenue.csv").rstrip("\n").split("\n")
 expect(
     "revenue.csv",
-    read("/app/revenue.csv").rstrip("\n").split("\n"),
+    [re.sub(r"(,[0-9]+)[.]0+$", r"\1", line) for line in lines],
     ["item,revenue", "cup,33", "pot,86", "tea,33"],
 )
