@@ -15,7 +15,7 @@ constexpr std::size_t kNameBytesMax = 200;
 
 Result<double> within_range(double reward) {
   // Written so that NaN is refused too.
-  if (reward >= 0 && reward <= 1) return reward;
+  if (reward >= 0 && reward <= 1) return reward == 0 ? 0 : reward;  // -0 is 0.
   return invalid("the reward " + Json(reward).dump() + " is not from 0 to 1");
 }
 

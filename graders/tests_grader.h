@@ -11,9 +11,10 @@ namespace trialwright {
 /// RewardSource::RewardFile: /logs/verifier/reward.json (a number, or an object with "reward"),
 /// else reward.txt. If both are there and differ, reward.json counts and the grade tells both. As
 /// in Harbor, no reward file, an empty one, a timeout, or a reward outside [0, 1] is an error: the
-/// tests gave no verdict. Whether the agent is to blame can only be said by who can try the tests
-/// on a machine that no agent touched. RewardSource::ExitCode: exit status 0 is 1; anything
-/// else, a timeout too, is 0, as in Terminal-Bench 1.
+/// tests gave no verdict. Neither did tests that a signal or want of memory ended, whatever reward
+/// is there: the program under test may have done both. Whether the agent is to blame can only be
+/// said by who can try the tests on a machine that no agent touched. RewardSource::ExitCode: exit
+/// status 0 is 1; anything else, a timeout too, is 0, as in Terminal-Bench 1.
 ///
 /// Evidence: {"exit_code" or "end", "output_tail", "reward_json", "reward_txt", "ctrf"}.
 class TestsGrader final : public Grader {

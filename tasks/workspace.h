@@ -85,7 +85,9 @@ class Workspace {
 class VerifierWorkspace : public Workspace {
  public:
   /// A file the verifier wrote under /logs/verifier, a folder that no process of the agent could
-  /// reach. `name` is a plain file name. Errors: NotFound, Invalid, as Workspace::read_file.
+  /// reach. First ends every process in the workspace, so that nothing the verifier left running
+  /// writes a verdict of its own; files stay as they are. `name` is a plain file name.
+  /// Errors: NotFound, Invalid, Unavailable, as Workspace::read_file.
   virtual Result<std::string> read_verdict(std::string_view name, std::uint64_t bytes_max) = 0;
 };
 

@@ -38,6 +38,9 @@ class BubblewrapGrading final : public GradingWorkspace {
     if (name.empty() || name.find('/') != std::string_view::npos) {
       return invalid("a verdict's name is a plain file name");
     }
+    // What the tests ran and left in the background could write a verdict of its own.
+    if (auto stopped = machine_->stop(); !stopped)
+      return stopped.error().during("ending the tests");
     return collect_file(machine_->verdict_folder(), name, bytes_max);
   }
   [[nodiscard]] SealFindings findings() const override { return machine_->findings(); }

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
+
 #include "tests/support/fake_verifier_workspace.h"
 
 namespace trialwright {
@@ -86,6 +88,14 @@ TEST(TestsGrader, ReadsRewardsInEveryForm) {
   }
 }
 
+TEST(TestsGrader, TakesMinusZeroForZero) {
+  for (const auto& [name, text] : std::map<std::string, std::string>{
+           {"reward.txt", "-0"}, {"reward.json", R"({"reward": -0.0})"}}) {
+    auto workspace = wrote({{name, text}});
+    EXPECT_FALSE(std::signbit(grade_of(workspace).score)) << name;
+  }
+}
+
 TEST(TestsGrader, IgnoresTheExitStatusWhereAFileDecides) {
   auto workspace = wrote({{"reward.txt", "1"}});
   workspace.next_result = ended(CommandEnd::Exited, 1);
@@ -144,6 +154,15 @@ TEST(TestsGrader, FailsWhereTheTestsRunOutOfTime) {
   auto workspace = wrote({{"reward.txt", "1"}});
   workspace.next_result = ended(CommandEnd::TimedOut, 0);
   EXPECT_EQ(error_of(workspace), "the tests ran out of their 30 s");
+}
+
+TEST(TestsGrader, BelievesNoRewardOfTestsThatWereKilled) {
+  // A program under test can kill the tests and write a reward in their place.
+  auto workspace = wrote({{"reward.txt", "1"}});
+  workspace.next_result = ended(CommandEnd::Signaled, 9);
+  EXPECT_EQ(error_of(workspace), "the tests were killed by signal 9");
+  workspace.next_result = ended(CommandEnd::OutOfMemory, 9);
+  EXPECT_EQ(error_of(workspace), "the tests ran out of memory");
 }
 
 TEST(TestsGrader, PassesOnWhatTheWorldDoesWrong) {

@@ -65,6 +65,21 @@ TEST_P(SandboxGrading, ReadsTheVerdictOfTestsOnly) {
   EXPECT_EQ(*grading->read_verdict("reward.txt", 100), "0.5\n");
 }
 
+TEST_P(SandboxGrading, EndsWhatTestsLeftRunningBeforeItReadsTheVerdict) {
+  auto box = machine();
+  auto grading = seal(*box);
+  bash(*grading,
+       "(setsid bash -c 'echo up > /app/up; sleep 0.1; while true; do echo 1 > "
+       "/logs/verifier/reward.txt; done; : 7203' >/dev/null 2>&1 &)");
+  EXPECT_TRUE(eventually([&] { return static_cast<bool>(grading->read_file("/app/up", 100)); }));
+  EXPECT_FALSE(processes_named("7203").empty());
+  (void)grading->read_verdict("reward.txt", 100);
+  EXPECT_TRUE(processes_named("7203").empty());
+  bash(*grading, "echo 0 > /logs/verifier/reward.txt");
+  usleep(200'000);
+  EXPECT_EQ(*grading->read_verdict("reward.txt", 100), "0\n");
+}
+
 TEST_P(SandboxGrading, TakesNothingButAPlainFileForAVerdict) {
   auto box = machine();
   auto grading = seal(*box);
