@@ -24,19 +24,20 @@ int count_fences(std::string_view text) {
   return count;
 }
 
-/// The same calls, and what they brought was the same.
+/// The same calls or the same mistakes in them, and what they brought was the same.
 bool repeats(const Turn& turn, const Turn& before) {
   const auto same_call = [](const ToolCall& a, const ToolCall& b) {
     return a.name == b.name && a.arguments == b.arguments;
   };
   const auto& calls = turn.completion.tool_calls;
-  const auto& calls_before = before.completion.tool_calls;
-  if (calls.empty() || !std::equal(calls.begin(), calls.end(), calls_before.begin(),
-                                   calls_before.end(), same_call)) {
+  const auto& errors = turn.completion.tool_call_errors;
+  if (calls.empty() && errors.empty()) return false;
+  if (!std::ranges::equal(calls, before.completion.tool_calls, same_call) ||
+      errors != before.completion.tool_call_errors) {
     return false;
   }
   // A notice may follow the results.
-  const auto results = static_cast<std::ptrdiff_t>(calls.size());
+  const auto results = static_cast<std::ptrdiff_t>(calls.size() + errors.size());
   const auto same_text = [](const Observation& a, const Observation& b) {
     return a.text == b.text;
   };
@@ -136,7 +137,12 @@ Result<Completion> Episode::next_completion(std::stop_token stop) {
 Result<void> Episode::act(const Completion& completion, Workspace& workspace, std::stop_token stop,
                           bool& submitted) {
   const bool fenced = settings_.scaffold.protocol == ToolProtocol::Fenced;
+  unanswered_calls_.clear();
   for (const ToolCall& call : completion.tool_calls) {
+    if (submitted) {
+      unanswered_calls_.push_back(call.id);
+      continue;
+    }
     const ToolLimits limits{
         std::min<std::chrono::milliseconds>(settings_.scaffold.limits.command_timeout,
                                             std::max(time_left(), std::chrono::milliseconds(1))),
@@ -146,17 +152,32 @@ Result<void> Episode::act(const Completion& completion, Workspace& workspace, st
     if (result->submitted) {
       trace_.answer = result->answer;
       submitted = true;
-      return {};
+      unanswered_calls_.push_back(call.id);
+      continue;
     }
     auto told =
         fenced ? observe({"", result->text, result->is_error}, fenced_observation(result->text))
                : observe({call.id, result->text, result->is_error});
     if (!told) return told;
   }
+  if (submitted) return {};
   for (const std::string& error : completion.tool_call_errors) {
-    if (auto told = observe({"", error, true}); !told) return told;
+    auto told = fenced ? observe({"", error, true}, fenced_observation(error))
+                       : observe({"", error, true});
+    if (!told) return told;
   }
   return {};
+}
+
+Result<void> Episode::go_on(const std::string& instruction) {
+  if (settings_.scaffold.protocol == ToolProtocol::Native) {
+    // Endpoints refuse a conversation with a call that nothing answers.
+    for (const std::string& call_id : unanswered_calls_) {
+      if (auto told = observe({call_id, "submitted", false}); !told) return told;
+    }
+  }
+  unanswered_calls_.clear();
+  return observe({"", instruction, false});
 }
 
 Result<void> Episode::watch_repeats() {
@@ -173,7 +194,7 @@ Result<void> Episode::watch_repeats() {
 
 Result<void> Episode::attempt(const std::string& instruction, Workspace& workspace,
                               std::stop_token stop) {
-  auto begun = messages_.empty() ? open(instruction, workspace) : observe({"", instruction, false});
+  auto begun = messages_.empty() ? open(instruction, workspace) : go_on(instruction);
   auto done = begun ? take_turns(workspace, stop) : begun;
   if (!done) {
     trace_.end = EpisodeEnd::Error;

@@ -56,6 +56,8 @@ class Episode {
 
  private:
   Result<void> open(const std::string& instruction, const Workspace& workspace);
+  /// Tells the agent of the next step.
+  Result<void> go_on(const std::string& instruction);
   Result<void> take_turns(Workspace& workspace, std::stop_token stop);
   Result<void> observe(Observation observation);
   /// The same, with other words for the model than the record holds.
@@ -75,6 +77,7 @@ class Episode {
   std::vector<std::string> tool_names_;
   std::vector<Message> messages_;
   Trace trace_;
+  std::vector<std::string> unanswered_calls_;  ///< The submit of the step before, and what followed.
   int tokens_generated_ = 0;
   int repeats_ = 1;  ///< Turns in a row that did and saw the same, the latest one included.
 };

@@ -65,9 +65,16 @@ FencedBlock without_shell(const FencedBlock& block) {
   return tool;
 }
 
-/// `OLD ======= NEW`, each without the marker lines.
+/// `OLD ======= NEW`, each without the marker lines. Models that know edits as merge conflicts put
+/// `<<<<<<<` before and `>>>>>>>` after; those lines are passed over.
 bool split_edit(std::string_view body, std::string& old_text, std::string& new_text) {
   constexpr std::string_view kMarker = "\n=======\n";
+  if (body.substr(0, 7) == "<<<<<<<") {
+    body.remove_prefix(std::min(body.find('\n'), body.size() - 1) + 1);
+  }
+  if (const std::size_t end = body.rfind("\n>>>>>>>"); end != std::string_view::npos) {
+    body = body.substr(0, end + 1);
+  }
   const std::size_t at = body.find(kMarker);
   if (at == std::string_view::npos) return false;
   old_text = std::string(body.substr(0, at));
@@ -106,10 +113,10 @@ std::string fenced_instructions(const std::vector<ToolDefinition>& tools) {
       "```write_file double.py\nimport sys\nprint(2 * int(sys.argv[1]))\n```\n"
       "\nI try it.\n```bash\npython3 double.py 4\n```\n"
       "\nIt prints 8, so the task is solved.\n```submit\n```\n"
-      "\nAnd to change red to blue in notes.txt:\n"
+      "\nAnd to change a line of notes.txt:\n"
       "\nFirst I see what notes.txt holds.\n```bash\ncat notes.txt\n```\n"
-      "\nLine 2 says red, so I change it and look at the result.\n"
-      "```bash\nsed -i 's/red/blue/' notes.txt && cat notes.txt\n```\n"
+      "\nLine 2 says red, so I change it.\n"
+      "```edit_file notes.txt\nthe door is red\n=======\nthe door is blue\n```\n"
       "\nNow it says blue, so the task is solved.\n```submit\n```";
   return text;
 }
@@ -137,7 +144,8 @@ ParsedToolCalls parse_fenced_call(std::string_view reply) {
   std::string body(block->body);
   if (call.name == "bash" && trimmed(body).empty()) {
     parsed.errors.emplace_back(
-        "the block holds no command; a block that ends the task says submit");
+        "the block holds no command; one that runs a command starts with the line ```bash, one that "
+        "ends the task is ```submit");
     return parsed;
   }
   if (call.name == "bash") {
@@ -155,7 +163,9 @@ ParsedToolCalls parse_fenced_call(std::string_view reply) {
     std::string old_text;
     std::string new_text;
     if (!split_edit(body, old_text, new_text)) {
-      parsed.errors.emplace_back("edit_file needs the old text, a line =======, and the new text");
+      parsed.errors.emplace_back(
+          "nothing was changed: edit_file needs the old text, a line =======, and the new text; to "
+          "give the whole file anew, use write_file");
       return parsed;
     }
     call.arguments = {

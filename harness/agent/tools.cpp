@@ -1,7 +1,6 @@
 #include "harness/agent/tools.h"
 
 #include <algorithm>
-#include <array>
 
 namespace trialwright {
 
@@ -132,14 +131,18 @@ Result<ToolResult> told(const Error& error) {
 }
 
 Result<ToolResult> edit_file(const std::string& path, const std::string& old_text,
-                             const std::string& new_text, Workspace& workspace) {
+                             const std::string& new_text, Workspace& workspace,
+                             const ToolLimits& limits) {
   auto content = workspace.read_file(path, kFileBytesMax);
   if (!content) return told(content.error());
   if (old_text.empty()) return mistake("old_text must not be empty");
   const std::size_t at = content->find(old_text);
-  if (at == std::string::npos) return mistake("old_text does not occur in " + path);
+  if (at == std::string::npos) {
+    return mistake("nothing was changed: the old text does not occur in " + path +
+                   ", which holds:\n" + shortened(*content, limits.chars_max));
+  }
   if (content->find(old_text, at + 1) != std::string::npos) {
-    return mistake("old_text occurs more than once in " + path +
+    return mistake("nothing was changed: the old text occurs more than once in " + path +
                    "; give more of the text around it");
   }
   content->replace(at, old_text.size(), new_text);
@@ -209,7 +212,7 @@ Result<ToolResult> call_tool(const ToolCall& call, const std::vector<std::string
   const std::string old_text = arguments.take("old_text", true);
   const std::string new_text = arguments.take("new_text", true);
   if (!arguments.complaint().empty()) return mistake(arguments.complaint());
-  return edit_file(path, old_text, new_text, workspace);
+  return edit_file(path, old_text, new_text, workspace, limits);
 }
 
 std::string shortened(std::string_view text, int chars_max) {

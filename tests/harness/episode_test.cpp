@@ -102,6 +102,29 @@ TEST_F(EpisodeTest, TellsAnAgentThatItRepeatsItselfAndThenEndsIt) {
   EXPECT_EQ(trace.turns[2].observations.size(), 1U);
 }
 
+TEST_F(EpisodeTest, TheSameMistakeAgainAndAgainIsARepetitionToo) {
+  FakeModel model(in_turn({saying("```edit_file a\nx\n```")}));
+  const Trace trace = play(model, scaffold(ToolProtocol::Fenced));
+  EXPECT_EQ(trace.end, EpisodeEnd::RepeatLimit);
+  ASSERT_EQ(trace.turns.size(), 3U);
+  ASSERT_EQ(trace.turns[1].observations.size(), 2U);
+  EXPECT_EQ(trace.turns[1].observations[1].text, scaffold(ToolProtocol::Fenced).repeat_notice);
+}
+
+TEST_F(EpisodeTest, TheNextStepBeginsByAnsweringTheSubmitOfTheOneBefore) {
+  FakeModel model(in_turn({calling("submit", Json::object())}));
+  Scaffold native = scaffold(ToolProtocol::Native);
+  Episode episode({native, 7, clock_.now() + std::chrono::seconds(60)}, model, clock_, observer_);
+  ASSERT_TRUE(episode.attempt("Do it.", workspace_, {}));
+  ASSERT_TRUE(episode.attempt("Now the rest.", workspace_, {}));
+  const auto messages = model.requests()[1].messages;
+  ASSERT_GE(messages.size(), 3U);
+  EXPECT_EQ(messages[messages.size() - 3].role, Role::Assistant);
+  EXPECT_EQ(messages[messages.size() - 2].role, Role::Tool);
+  EXPECT_EQ(messages[messages.size() - 2].tool_call_id, "call_0");
+  EXPECT_EQ(messages.back().content, "Now the rest.");
+}
+
 TEST_F(EpisodeTest, TheSameCommandWithANewResultIsNoRepetition) {
   int calls = 0;
   machine_->command = [&](const auto&, auto&) { return printed(std::to_string(++calls)); };

@@ -62,6 +62,15 @@ TEST(FencedProtocol, TellsWhatAnEditNeeds) {
   EXPECT_EQ(parsed.calls[0].arguments["new_text"], "new");
 }
 
+TEST(FencedProtocol, ReadsAnEditWrittenAsAMergeConflict) {
+  const ParsedToolCalls parsed = parse_fenced_call(
+      "```edit_file a\n<<<<<<< SEARCH\nold\n=======\nnew\n>>>>>>> REPLACE\n```");
+  ASSERT_EQ(parsed.calls.size(), 1U);
+  EXPECT_EQ(parsed.calls[0].arguments["old_text"], "old");
+  EXPECT_EQ(parsed.calls[0].arguments["new_text"], "new");
+  EXPECT_EQ(parse_fenced_call("```edit_file a\n<<<<<<<\n```").errors.size(), 1U);
+}
+
 TEST(FencedProtocol, FindsNoCallInPlainTextOrInlineCode) {
   EXPECT_TRUE(parse_fenced_call("").calls.empty());
   EXPECT_TRUE(parse_fenced_call("I would use ```ls``` here.").calls.empty());

@@ -90,6 +90,14 @@ TEST_F(Tools, EditWantsTheOldTextExactlyOnce) {
   EXPECT_EQ(machine_->files["/app/f"], "one 2 one");
 }
 
+TEST_F(Tools, AnEditThatFindsNothingShowsWhatTheFileHolds) {
+  machine_->files["/app/f"] = "one two";
+  const ToolResult result =
+      call("edit_file", {{"path", "f"}, {"old_text", "six"}, {"new_text", "6"}});
+  EXPECT_EQ(result.text,
+            "nothing was changed: the old text does not occur in /app/f, which holds:\none two");
+}
+
 TEST_F(Tools, SubmitEndsTheEpisodeWithAnAnswer) {
   const ToolResult result = call("submit", {{"answer", "42"}});
   EXPECT_TRUE(result.submitted);
