@@ -61,7 +61,9 @@ Result<void> Episode::open(const std::string& instruction, const Workspace& work
     trace_.tools.push_back(tool_definition(tool.name, tool.description));
   }
   std::string system = with_working_folder(scaffold.system_prompt, workspace.working_folder());
-  if (scaffold.protocol == ToolProtocol::Fenced) system += fenced_instructions(trace_.tools);
+  if (scaffold.protocol == ToolProtocol::Fenced) {
+    system += fenced_instructions(trace_.tools, scaffold.fenced_examples);
+  }
   trace_.opening.push_back({Role::System, std::move(system), {}, {}});
   trace_.opening.push_back({Role::User, instruction, {}, {}});
   messages_ = trace_.opening;
@@ -155,14 +157,14 @@ Result<void> Episode::act(const Completion& completion, Workspace& workspace, st
       unanswered_calls_.push_back(call.id);
       continue;
     }
-    auto told =
-        fenced ? observe({"", result->text, result->is_error}, fenced_observation(result->text))
-               : observe({call.id, result->text, result->is_error});
+    auto told = fenced ? observe({"", result->text, result->is_error},
+                                 fenced_observation(settings_.scaffold, result->text))
+                       : observe({call.id, result->text, result->is_error});
     if (!told) return told;
   }
   if (submitted) return {};
   for (const std::string& error : completion.tool_call_errors) {
-    auto told = fenced ? observe({"", error, true}, fenced_observation(error))
+    auto told = fenced ? observe({"", error, true}, fenced_observation(settings_.scaffold, error))
                        : observe({"", error, true});
     if (!told) return told;
   }

@@ -77,7 +77,8 @@ class Episode {
   std::vector<std::string> tool_names_;
   std::vector<Message> messages_;
   Trace trace_;
-  std::vector<std::string> unanswered_calls_;  ///< The submit of the step before, and what followed.
+  std::vector<std::string>
+      unanswered_calls_;  ///< The submit of the step before, and what followed.
   int tokens_generated_ = 0;
   int repeats_ = 1;  ///< Turns in a row that did and saw the same, the latest one included.
 };

@@ -85,7 +85,8 @@ bool split_edit(std::string_view body, std::string& old_text, std::string& new_t
 
 }  // namespace
 
-std::string fenced_instructions(const std::vector<ToolDefinition>& tools) {
+std::string fenced_instructions(const std::vector<ToolDefinition>& tools,
+                                std::string_view examples) {
   std::string text =
       "\n\nA tool call is a fenced block. You then see what it brought. One block a reply:\n";
   for (const ToolDefinition& tool : tools) {
@@ -105,26 +106,8 @@ std::string fenced_instructions(const std::vector<ToolDefinition>& tools) {
     }
     text += tool.description + "\n";
   }
-  text +=
-      "\nFor example, to write a program double.py that prints twice its argument, three replies, "
-      "one "
-      "after the other:\n"
-      "\nI write the program.\n"
-      "```write_file double.py\nimport sys\nprint(2 * int(sys.argv[1]))\n```\n"
-      "\nI try it.\n```bash\npython3 double.py 4\n```\n"
-      "\nIt prints 8, so the task is solved.\n```submit\n```\n"
-      "\nAnd to change a line of notes.txt:\n"
-      "\nFirst I see what notes.txt holds.\n```bash\ncat notes.txt\n```\n"
-      "\nLine 2 says red, so I change it.\n"
-      "```edit_file notes.txt\nthe door is red\n=======\nthe door is blue\n```\n"
-      "\nNow it says blue, so the task is solved.\n```submit\n```";
+  if (!examples.empty()) text += "\n" + std::string(examples);
   return text;
-}
-
-std::string fenced_observation(std::string_view text) {
-  return "Result:\n" + std::string(text) +
-         "\n\nIf the task is solved, submit. If not, one short sentence and one block: the next "
-         "step.";
 }
 
 std::string fenced_stop_text() { return "\n```\n"; }
@@ -144,7 +127,8 @@ ParsedToolCalls parse_fenced_call(std::string_view reply) {
   std::string body(block->body);
   if (call.name == "bash" && trimmed(body).empty()) {
     parsed.errors.emplace_back(
-        "the block holds no command; one that runs a command starts with the line ```bash, one that "
+        "the block holds no command; one that runs a command starts with the line ```bash, one "
+        "that "
         "ends the task is ```submit");
     return parsed;
   }

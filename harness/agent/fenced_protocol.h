@@ -19,12 +19,10 @@ namespace trialwright {
 /// The word after the fence names the tool, the rest of that line its path; the body is the tool's
 /// text. `sh`, `shell` and `console` are read as bash, since models write them.
 
-/// What the model is told, put after the scaffold's system prompt.
-std::string fenced_instructions(const std::vector<ToolDefinition>& tools);
-
-/// How an observation is told to the model: small models repeat themselves unless they are asked
-/// for the next step.
-std::string fenced_observation(std::string_view text);
+/// What the model is told of the tools' forms, put after the scaffold's system prompt and before
+/// its examples.
+std::string fenced_instructions(const std::vector<ToolDefinition>& tools,
+                                std::string_view examples);
 
 /// Generation stops here: what comes after the first block would be the model's guess at the
 /// output.

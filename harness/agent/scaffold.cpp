@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "base/files.h"
+#include "harness/agent/fenced_protocol.h"
 #include "harness/agent/tools.h"
 
 extern "C" const char default_scaffold_begin[];
@@ -16,6 +17,8 @@ extern "C" const char default_scaffold_end[];
 namespace trialwright {
 
 namespace {
+
+constexpr std::string_view kResultMark = "{{result}}";
 
 /// Reads the fields of one TOML table and remembers the first thing that is wrong.
 class TableReader {
@@ -173,6 +176,8 @@ Result<Scaffold> parse_scaffold(std::string_view toml) {
   reader.read("protocol", protocol);
   reader.read("system_prompt", scaffold.system_prompt);
   reader.read("qa_prompt", scaffold.qa_prompt);
+  reader.read("fenced_examples", scaffold.fenced_examples);
+  reader.read("fenced_observation", scaffold.fenced_observation);
   reader.read("nudge", scaffold.nudge);
   reader.read("nudges_max", scaffold.nudges_max, 0);
   reader.read("repeat_notice", scaffold.repeat_notice);
@@ -181,6 +186,10 @@ Result<Scaffold> parse_scaffold(std::string_view toml) {
   const toml::table* tools = reader.table("tools");
   if (auto done = reader.finish(); !done) return done.error();
 
+  if (!scaffold.fenced_observation.empty() &&
+      scaffold.fenced_observation.find(kResultMark) == std::string::npos) {
+    return invalid("field \"fenced_observation\" must hold " + std::string(kResultMark));
+  }
   auto chosen = protocol_from_name(protocol);
   if (!chosen) return chosen.error();
   scaffold.protocol = *chosen;
@@ -212,7 +221,7 @@ Result<Scaffold> load_scaffold(const std::filesystem::path& path) {
 
 Digest scaffold_digest(const Scaffold& scaffold) {
   Hasher hasher;
-  hasher.field("scaffold 1").field(protocol_name(scaffold.protocol));
+  hasher.field("scaffold 2").field(protocol_name(scaffold.protocol));
   hasher.field(scaffold.system_prompt)
       .field(scaffold.qa_prompt)
       .field(scaffold.nudge)
@@ -222,8 +231,21 @@ Digest scaffold_digest(const Scaffold& scaffold) {
   hasher.field(limits.turns_max).field(limits.tokens_per_turn_max).field(limits.tokens_max);
   hasher.field(limits.repeats_max);
   hasher.field(limits.command_timeout.count()).field(limits.observation_chars_max);
-  for (const ScaffoldTool& tool : scaffold.tools) hasher.field(tool.name).field(tool.description);
+  // The words that the program itself adds are part of it: another version may choose others.
+  std::vector<ToolDefinition> tools;
+  for (const ScaffoldTool& tool : scaffold.tools) {
+    tools.push_back(tool_definition(tool.name, tool.description));
+    hasher.field(tool.name).field(tool.description).field(tools.back().parameters.dump());
+  }
+  hasher.field(fenced_instructions(tools, scaffold.fenced_examples));
+  hasher.field(scaffold.fenced_observation);
   return hasher.finish();
+}
+
+std::string fenced_observation(const Scaffold& scaffold, std::string_view result) {
+  std::string text = scaffold.fenced_observation;
+  if (text.empty()) return std::string(result);
+  return text.replace(text.find(kResultMark), kResultMark.size(), result);
 }
 
 }  // namespace trialwright

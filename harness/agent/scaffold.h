@@ -44,7 +44,10 @@ struct Scaffold {
   ToolProtocol protocol = ToolProtocol::Auto;
   /// `{{working_folder}}` is replaced by the task's own.
   std::string system_prompt;
-  std::string qa_prompt;  ///< The system prompt of tasks that are one question.
+  std::string qa_prompt;        ///< The system prompt of tasks that are one question.
+  std::string fenced_examples;  ///< Calls in the fenced protocol, shown after the tools' forms.
+  /// How the fenced protocol tells a result; `{{result}}` stands for it. Empty: the bare result.
+  std::string fenced_observation;
   std::string nudge;
   int nudges_max = 1;
   std::string repeat_notice;  ///< Sent when a turn did and saw what the one before it had.
@@ -61,8 +64,12 @@ Result<Scaffold> parse_scaffold(std::string_view toml);
 /// The document at `path`, or the bundled one if `path` is empty.
 Result<Scaffold> load_scaffold(const std::filesystem::path& path);
 
-/// Over everything that can change a trial: protocol, prompts, tools, limits. Not over sampling,
+/// Over everything that can change a trial: protocol, prompts, tools as the model is told of them,
+/// limits. Not over sampling,
 /// which is a part of its own of a trial's identity, nor over name, description and comments.
 Digest scaffold_digest(const Scaffold& scaffold);
+
+/// A result as the fenced protocol tells it to the model.
+std::string fenced_observation(const Scaffold& scaffold, std::string_view result);
 
 }  // namespace trialwright

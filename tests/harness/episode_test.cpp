@@ -75,7 +75,8 @@ TEST_F(EpisodeTest, FencedBlocksNeedNoToolsFromTheModel) {
   EXPECT_EQ(trace.answer, "done");
   EXPECT_TRUE(model.requests()[0].tools.empty());
   EXPECT_EQ(model.requests()[1].messages.back().role, Role::User);
-  EXPECT_EQ(model.requests()[1].messages.back().content, fenced_observation("out"));
+  EXPECT_EQ(model.requests()[1].messages.back().content,
+            fenced_observation(scaffold(ToolProtocol::Fenced), "out"));
   EXPECT_EQ(trace.turns[0].observations[0].text, "out");
   EXPECT_EQ(trace.turns[0].completion.tool_calls[0].id, "call_0");
   EXPECT_EQ(trace.turns[1].completion.tool_calls[0].id, "call_1");

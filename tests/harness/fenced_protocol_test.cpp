@@ -63,8 +63,8 @@ TEST(FencedProtocol, TellsWhatAnEditNeeds) {
 }
 
 TEST(FencedProtocol, ReadsAnEditWrittenAsAMergeConflict) {
-  const ParsedToolCalls parsed = parse_fenced_call(
-      "```edit_file a\n<<<<<<< SEARCH\nold\n=======\nnew\n>>>>>>> REPLACE\n```");
+  const ParsedToolCalls parsed =
+      parse_fenced_call("```edit_file a\n<<<<<<< SEARCH\nold\n=======\nnew\n>>>>>>> REPLACE\n```");
   ASSERT_EQ(parsed.calls.size(), 1U);
   EXPECT_EQ(parsed.calls[0].arguments["old_text"], "old");
   EXPECT_EQ(parsed.calls[0].arguments["new_text"], "new");
@@ -79,10 +79,11 @@ TEST(FencedProtocol, FindsNoCallInPlainTextOrInlineCode) {
 TEST(FencedProtocol, ExplainsEveryToolOfTheScaffold) {
   std::vector<ToolDefinition> tools;
   for (const std::string& name : built_in_tool_names()) tools.push_back(tool_definition(name, ""));
-  const std::string text = fenced_instructions(tools);
+  const std::string text = fenced_instructions(tools, "For example");
   for (const std::string& name : built_in_tool_names()) {
     EXPECT_NE(text.find("```" + name), std::string::npos) << name;
   }
+  EXPECT_EQ(text.substr(text.size() - 11), "For example");
 }
 
 }  // namespace

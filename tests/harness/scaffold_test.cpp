@@ -32,7 +32,19 @@ TEST(Scaffold, NamesTheFieldThatIsWrong) {
   EXPECT_EQ(message("[tools.bsh]"),
             "field \"tools.bsh\" names no tool; there are bash, read_file, write_file, edit_file, "
             "grep, submit");
+  EXPECT_EQ(message("fenced_observation = \"It says so.\"\n[tools.bash]"),
+            "field \"fenced_observation\" must hold {{result}}");
   EXPECT_EQ(message("x = \n").substr(0, 7), "line 1:");
+}
+
+TEST(Scaffold, SaysHowAResultIsTold) {
+  auto bare = parse_scaffold(kSmallest);
+  auto worded = parse_scaffold("fenced_observation = \"It says {{result}}. Go on.\"\n" +
+                               std::string(kSmallest));
+  ASSERT_TRUE(bare && worded);
+  EXPECT_EQ(fenced_observation(*bare, "{{result}}"), "{{result}}");
+  EXPECT_EQ(fenced_observation(*worded, "{{result}}"), "It says {{result}}. Go on.");
+  EXPECT_NE(scaffold_digest(*bare), scaffold_digest(*worded));
 }
 
 TEST(ScaffoldDigest, FollowsWhatDecidesATrialAndNothingElse) {
