@@ -45,10 +45,9 @@ Result<std::unique_ptr<Model>> open_script(const std::string& name) {
 
 Result<EngineOptions> read_engine_options(const Arguments& arguments) {
   EngineOptions options;
-  options.device = arguments.text("device", options.device);
-  if (options.device != "cpu") {
-    return invalid("--device must be cpu, not \"" + options.device + "\"");
-  }
+  auto device = parse_device(arguments.text("device", "cpu"));
+  if (!device) return invalid("--device " + device.error().message);
+  options.device = *device;
   auto threads = arguments.integer("threads", 0, 1, 1024);
   if (!threads) return threads.error();
   auto context = arguments.integer("context", 0, 16, 1 << 24);

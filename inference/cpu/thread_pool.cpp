@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <system_error>
 
 #include "base/check.h"
 
@@ -54,8 +55,13 @@ constexpr std::uint64_t kPiecesMask = 0xffffffffU;
 ThreadPool::ThreadPool(int threads) : threads_(threads) {
   CHECK(threads >= 1, "somebody has to do the work");
   workers_.reserve(static_cast<std::size_t>(threads - 1));
-  for (int i = 1; i < threads; ++i) {
-    workers_.emplace_back([this] { work(); });
+  try {
+    for (int i = 1; i < threads; ++i) {
+      workers_.emplace_back([this] { work(); });
+    }
+  } catch (const std::system_error&) {
+    // A limit on processes or memory; those that have started are enough.
+    threads_ = static_cast<int>(workers_.size()) + 1;
   }
 }
 

@@ -10,10 +10,12 @@ namespace trialwright {
 
 /// A fixed number of threads that share out the pieces of one loop at a time.
 ///
-/// The calling thread works too, so `threads` = 1 starts none. A piece is taken by whoever is free,
-/// so a thread that the operating system has put aside delays only the piece that it holds. A
-/// worker spins for a few tens of microseconds after the last piece, which bridges the gaps within
-/// a token, and then sleeps in the kernel. One thread at a time may call `parallel_for`.
+/// The calling thread works too, so `threads` = 1 starts none. Where the system grants fewer
+/// threads than were asked for, those do the work: results do not depend on how many there are. A
+/// piece is taken by whoever is free, so a thread that the operating system has put aside delays
+/// only the piece that it holds. A worker spins for a few tens of microseconds after the last
+/// piece, which bridges the gaps within a token, and then sleeps in the kernel. One thread at a
+/// time may call `parallel_for`.
 class ThreadPool {
  public:
   explicit ThreadPool(int threads);
@@ -21,6 +23,7 @@ class ThreadPool {
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
+  /// Those that work, the calling one included; at most as many as were asked for.
   [[nodiscard]] int threads() const { return threads_; }
 
   /// Calls body(i) once for each i in [0, count), on any thread and in any order, and returns when

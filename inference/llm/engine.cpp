@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <mutex>
-#include <numeric>
-#include <thread>
 #include <utility>
 
 #include "inference/cpu/cpu.h"
+#include "inference/llm/cores.h"
 #include "inference/llm/forward.h"
 #include "inference/llm/kv_cache.h"
 #include "inference/llm/memory.h"
@@ -23,8 +22,6 @@ using Clock = std::chrono::steady_clock;
 std::chrono::microseconds since(Clock::time_point start) {
   return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start);
 }
-
-int usable_cores() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
 
 /// A prompt is read in stretches of at least so many tokens, however many requests share a step.
 constexpr int kStretchMin = 32;
@@ -43,9 +40,6 @@ int roomy_capacity(int needed, int context) {
 
 Result<void> check_options(const EngineOptions& options, const ModelConfig& config,
                            const std::string& name) {
-  if (options.device != "cpu") {
-    return invalid("the device \"" + options.device + "\" is not supported; use cpu");
-  }
   if (options.threads < 0 || options.threads > 1024) {
     return invalid("the number of threads must lie between 1 and 1024");
   }
@@ -60,32 +54,48 @@ Result<void> check_options(const EngineOptions& options, const ModelConfig& conf
   return {};
 }
 
-Result<void> check_memory(const GgufFile& file, const ModelConfig& config) {
+/// Looks at the memory before anything is loaded; what the keys and values may take of it.
+Result<std::size_t> cache_bytes(const GgufFile& file, const ModelConfig& config,
+                                const EngineOptions& options) {
   std::uint64_t weights = 0;
   for (const GgufTensor& tensor : file.tensors()) {
     weights += tensor.data.size();
   }
   // Scales grow a little when the weights are repacked, and the smallest sequence must fit too.
-  const std::uint64_t needed = weights + weights / 8 + KvSequence::bytes_for(config, 1024);
+  constexpr int kSmallest = 1024;
+  const std::uint64_t needed = weights + weights / 8 + KvSequence::bytes_for(config, kSmallest) +
+                               Forward::bytes_for(config, options.prefill_rows_max, kSmallest);
   const auto available = available_memory_bytes();
-  if (available && needed > *available) {
+  if (!available) {
+    return options.cache_bytes_max;
+  }
+  if (needed > *available) {
     return unavailable("loading " + file.name() + " takes about " + megabytes(needed) +
                        " of memory, but only " + megabytes(*available) + " are available");
   }
-  return {};
+  // The other half is left to whatever else runs here, sandboxes among it.
+  return std::min<std::uint64_t>(options.cache_bytes_max, (*available - needed) / 2);
 }
 
 }  // namespace
 
+Result<Device> parse_device(std::string_view name) {
+  if (name == "cpu") {
+    return Device::Cpu;
+  }
+  return invalid("must be cpu, not \"" + std::string(name) + "\"");
+}
+
 struct Engine::State {
-  State(std::string name_given, const EngineOptions& options, ModelConfig config_given, int context)
+  State(std::string name_given, const EngineOptions& options, ModelConfig config_given, int context,
+        std::size_t cache_bytes_max)
       : name(std::move(name_given)),
         config(std::move(config_given)),
         context_tokens_max(context),
         cpu(options.threads == 0 ? usable_cores() : options.threads,
             options.isa.value_or(best_isa())),
         stretch_tokens_max(std::max(1, options.prefill_rows_max)),
-        cache(config, options.cache_bytes_max) {}
+        cache(config, cache_bytes_max) {}
 
   std::string name;
   ModelConfig config;
@@ -103,8 +113,9 @@ struct Engine::State {
   void give_back(std::unique_ptr<KvSequence> sequence);
   /// The next tokens of a prompt to compute in one step.
   std::span<const std::int32_t> stretch(std::span<const std::int32_t> left) const;
-  bool prefill(std::span<const std::int32_t> ids, StepBatch::Member& member, KvSequence& sequence,
-               std::span<const float>& logits, const std::function<bool()>& goes_on);
+  Result<bool> prefill(std::span<const std::int32_t> ids, StepBatch::Member& member,
+                       KvSequence& sequence, std::span<const float>& logits,
+                       const std::function<bool()>& goes_on);
   Result<void> score_one(StepBatch::Member& member, KvSequence& sequence,
                          std::span<const float> first_logits,
                          std::span<const std::int32_t> continuation, double& sum);
@@ -134,19 +145,20 @@ Result<Engine> Engine::load(GgufFile file, const EngineOptions& options) {
   if (auto checked = check_options(options, *config, file.name()); !checked) {
     return checked.error();
   }
-  if (auto checked = check_memory(file, *config); !checked) {
-    return checked.error();
+  const auto cache = cache_bytes(file, *config, options);
+  if (!cache) {
+    return cache.error();
   }
   const int context =
       options.context_tokens_max == 0 ? config->context_tokens_max : options.context_tokens_max;
-  auto state = std::make_unique<State>(file.name(), options, *config, context);
+  auto state = std::make_unique<State>(file.name(), options, *config, context, *cache);
   auto weights = Weights::load(state->cpu.pool(), std::move(file), state->config);
   if (!weights) {
     return weights.error();
   }
   state->weights = std::move(*weights);
-  state->forward.emplace(state->cpu, state->config, *state->weights, context);
-  state->batch.emplace(*state->forward);
+  Forward& forward = state->forward.emplace(state->cpu, state->config, *state->weights);
+  state->batch.emplace([&forward](std::span<ForwardSegment> segments) { forward.run(segments); });
   return Engine(std::move(state));
 }
 
@@ -194,16 +206,20 @@ std::span<const std::int32_t> Engine::State::stretch(std::span<const std::int32_
 
 /// Computes those of `ids` that the sequence does not hold yet. False if `goes_on` said no between
 /// two batches; the sequence then holds what was computed.
-bool Engine::State::prefill(std::span<const std::int32_t> ids, StepBatch::Member& member,
-                            KvSequence& sequence, std::span<const float>& logits,
-                            const std::function<bool()>& goes_on) {
+Result<bool> Engine::State::prefill(std::span<const std::int32_t> ids, StepBatch::Member& member,
+                                    KvSequence& sequence, std::span<const float>& logits,
+                                    const std::function<bool()>& goes_on) {
   while (static_cast<std::size_t>(sequence.size()) < ids.size()) {
     if (!goes_on()) {
       return false;
     }
     const auto left = ids.subspan(static_cast<std::size_t>(sequence.size()));
     const auto part = stretch(left);
-    logits = member.run(part, sequence, part.size() == left.size() ? 1 : 0);
+    const auto computed = member.run(part, sequence, part.size() == left.size() ? 1 : 0);
+    if (!computed) {
+      return computed.error();
+    }
+    logits = *computed;
   }
   return true;
 }
@@ -238,13 +254,16 @@ Result<Generation> Engine::generate(const GenerateRequest& request, std::stop_to
   StepBatch::Member member(*state_->batch);
   const auto prefill_start = Clock::now();
   std::span<const float> logits;
-  const bool running = state_->prefill(request.ids, member, **sequence, logits, goes_on);
+  const auto running = state_->prefill(request.ids, member, **sequence, logits, goes_on);
+  if (!running) {
+    return running.error();
+  }
   generation.prefill = since(prefill_start);
 
   const auto decode_start = Clock::now();
   Sampler sampler(request.sampling, request.stream);
   std::vector<std::int32_t> context = request.ids;
-  while (running && static_cast<int>(generation.tokens.size()) < tokens_max) {
+  while (*running && static_cast<int>(generation.tokens.size()) < tokens_max) {
     const double normalizer = log_sum_exp(logits);
     if (!std::isfinite(normalizer)) {
       return integrity("the output of " + state_->name +
@@ -263,7 +282,11 @@ Result<Generation> Engine::generate(const GenerateRequest& request, std::stop_to
     if (static_cast<int>(generation.tokens.size()) == tokens_max || !goes_on()) {
       break;
     }
-    logits = member.run(std::span(&id, 1), **sequence, 1);
+    const auto computed = member.run(std::span(&id, 1), **sequence, 1);
+    if (!computed) {
+      return computed.error();
+    }
+    logits = *computed;
   }
   generation.decode = since(decode_start);
   state_->give_back(std::move(*sequence));
@@ -287,8 +310,11 @@ Result<void> Engine::State::score_one(StepBatch::Member& member, KvSequence& seq
     const std::size_t rows =
         std::min({left.size(), kRows, static_cast<std::size_t>(stretch_tokens_max)});
     const auto logits = member.run(left.first(rows), sequence, static_cast<int>(rows));
+    if (!logits) {
+      return logits.error();
+    }
     for (std::size_t row = 0; row < rows; ++row) {
-      add(logits.subspan(row * vocabulary, vocabulary), next[row]);
+      add(logits->subspan(row * vocabulary, vocabulary), next[row]);
     }
     left = left.subspan(rows);
     next = next.subspan(rows);
@@ -322,13 +348,15 @@ Result<std::vector<double>> Engine::score(std::span<const std::int32_t> prefix,
   const auto goes_on = [&] { return !stop.stop_requested(); };
   std::span<const float> logits;
   StepBatch::Member member(*state_->batch);
-  bool running = state_->prefill(prefix, member, **sequence, logits, goes_on);
+  const auto prefilled = state_->prefill(prefix, member, **sequence, logits, goes_on);
+  if (!prefilled) {
+    return prefilled.error();
+  }
   // The next batch overwrites the logits that every continuation starts from.
   const std::vector<float> first_logits(logits.begin(), logits.end());
   std::vector<double> scores;
   for (const auto& continuation : continuations) {
-    running = running && goes_on();
-    if (!running) {
+    if (!*prefilled || !goes_on()) {
       return cancelled("scoring was stopped");
     }
     double sum = 0;
@@ -356,7 +384,10 @@ Result<std::vector<float>> Engine::all_logits(std::span<const std::int32_t> ids)
   while (!ids.empty()) {
     const auto part = state_->stretch(ids);
     const auto logits = member.run(part, *sequence, static_cast<int>(part.size()));
-    all.insert(all.end(), logits.begin(), logits.end());
+    if (!logits) {
+      return logits.error();
+    }
+    all.insert(all.end(), logits->begin(), logits->end());
     ids = ids.subspan(part.size());
   }
   return all;

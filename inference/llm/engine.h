@@ -9,6 +9,7 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -19,13 +20,21 @@
 
 namespace trialwright {
 
+/// Where the engine computes. There is one place: another one needs its own Forward and KvSequence,
+/// which Engine makes without a seam between. It is an enum so that names are read in one place.
+enum class Device { Cpu };
+
+/// Errors: Invalid, naming those that there are.
+Result<Device> parse_device(std::string_view name);
+
 struct EngineOptions {
-  std::string device = "cpu";
+  Device device = Device::Cpu;
   int threads = 0;           ///< 0 takes one for each core that this process may use.
   std::optional<Isa> isa{};  ///< The fastest, unless a test asks for another.
   /// Bound on prompt and completion together; 0 takes the model's own. More than that is an error.
   int context_tokens_max = 0;
-  /// Bound on the keys and values that are kept for reuse.
+  /// Bound on keys and values, those kept for reuse too; half of the memory that is left beside the
+  /// weights if that is less. A request is granted its own in any case.
   std::size_t cache_bytes_max = std::size_t{1} << 30U;
   int prefill_rows_max = 256;  ///< Tokens of a prompt that are computed together.
 };
@@ -58,7 +67,7 @@ struct Generation {
 class Engine {
  public:
   /// Errors: NotFound; Invalid for a file that is no model we can run (a vocabulary-only file
-  /// among them), an unknown device or a context longer than the model's; Unavailable if there is
+  /// among them) or a context longer than the model's; Unavailable if there is
   /// not enough memory, which is looked at before loading.
   static Result<Engine> load(const std::filesystem::path& path, const EngineOptions& options);
   /// The same with a file that is open already.
@@ -77,7 +86,7 @@ class Engine {
 
   /// Errors: Invalid if the prompt is empty, does not fit the context with one more token, or holds
   /// ids outside the vocabulary, or if the sampling makes no sense; Integrity if the model's output
-  /// is not a number.
+  /// is not a number; Unavailable if memory runs out.
   Result<Generation> generate(const GenerateRequest& request, std::stop_token stop);
 
   /// The sum of log-probabilities of each continuation after the prefix, which is computed once.

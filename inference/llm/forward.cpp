@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
+#include <initializer_list>
 
 #include "base/check.h"
 #include "inference/cpu/attention.h"
@@ -18,12 +18,30 @@ void Forward::Rows::shape(int rows, std::int64_t width_now) {
   }
 }
 
-Forward::Forward(Cpu& cpu, const ModelConfig& config, const Weights& weights, int positions)
+Forward::Forward(Cpu& cpu, const ModelConfig& config, const Weights& weights)
     : cpu_(cpu),
       config_(config),
       weights_(weights),
-      rope_(positions, config.rope_dimensions, config.rope_base, weights.rope_factors(),
-            config.rope_scale) {}
+      rope_(config.rope_dimensions, config.rope_base, weights.rope_factors(), config.rope_scale) {}
+
+std::uint64_t Forward::bytes_for(const ModelConfig& config, int rows, int positions) {
+  const auto sum = [](std::initializer_list<int> sizes) {
+    std::uint64_t total = 0;
+    for (const int size : sizes) {
+      total += static_cast<std::uint64_t>(size);
+    }
+    return total;
+  };
+  // States, normalized states, queries, keys and values, what attention gives, gate and up; and the
+  // widest of them once more, as activations.
+  const std::uint64_t numbers =
+      sum({config.embedding, config.embedding, config.query_size(), config.kv_size(),
+           config.kv_size(), config.query_size(), config.feed_forward, config.feed_forward}) +
+      sum({std::max({config.embedding, config.query_size(), config.feed_forward})});
+  // Cosines and sines of half the numbers that are turned.
+  return sizeof(float) * (static_cast<std::uint64_t>(rows) * numbers +
+                          static_cast<std::uint64_t>(positions) * sum({config.rope_dimensions}));
+}
 
 void Forward::run(std::span<ForwardSegment> segments) {
   const int wanted = place(segments);
@@ -64,6 +82,7 @@ int Forward::place(std::span<const ForwardSegment> segments) {
     CHECK(!segment.ids.empty() && segment.logit_rows >= 0 &&
               static_cast<std::size_t>(segment.logit_rows) <= segment.ids.size(),
           "the engine cuts prompts into batches");
+    rope_.reach(segment.sequence->capacity());
     for (const std::int32_t id : segment.ids) {
       places_.push_back({id, segment.sequence, segment.sequence->size()});
       segment.sequence->append(std::span(&id, 1));

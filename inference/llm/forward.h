@@ -30,11 +30,15 @@ struct ForwardSegment {
 /// at a time.
 class Forward {
  public:
-  /// The weights and the Cpu must outlive this. positions bounds the length of a sequence.
-  Forward(Cpu& cpu, const ModelConfig& config, const Weights& weights, int positions);
+  /// The weights and the Cpu must outlive this.
+  Forward(Cpu& cpu, const ModelConfig& config, const Weights& weights);
+
+  /// About how much working memory `rows` tokens and a sequence of `positions` take.
+  static std::uint64_t bytes_for(const ModelConfig& config, int rows, int positions);
 
   /// Appends each segment's ids to its sequence, storing their keys and values, and sets its
-  /// logits. The ids lie in the vocabulary.
+  /// logits. The ids lie in the vocabulary. Throws std::bad_alloc if working memory runs out; what
+  /// the sequences hold is void then.
   void run(std::span<ForwardSegment> segments);
 
  private:

@@ -78,6 +78,13 @@ void KvSequence::copy_prefix(const KvSequence& other, int count) {
   ids_.assign(other.ids_.begin(), other.ids_.begin() + count);
 }
 
+void KvSequence::count_in(std::shared_ptr<std::atomic<std::size_t>> sum) {
+  const std::size_t counted = bytes();
+  *sum += counted;
+  counted_ =
+      std::shared_ptr<void>(nullptr, [sum = std::move(sum), counted](void*) { *sum -= counted; });
+}
+
 Result<std::unique_ptr<KvSequence>> KvCache::take(std::span<const std::int32_t> ids, int capacity) {
   std::size_t best = kept_.size();
   int shared = 0;
@@ -105,6 +112,7 @@ Result<std::unique_ptr<KvSequence>> KvCache::take(std::span<const std::int32_t> 
     return made.error();
   }
   auto sequence = std::make_unique<KvSequence>(std::move(*made));
+  sequence->count_in(bytes_);
   if (source != nullptr) {
     sequence->copy_prefix(*source, shared);
     if (continues || !room_for_both) {
@@ -123,14 +131,6 @@ void KvCache::make_room(std::size_t bytes, const KvSequence* spare) {
 void KvCache::give_back(std::unique_ptr<KvSequence> sequence) {
   kept_.push_back(std::move(sequence));
   make_room(0, kept_.back().get());
-}
-
-std::size_t KvCache::bytes() const {
-  std::size_t sum = 0;
-  for (const auto& sequence : kept_) {
-    sum += sequence->bytes();
-  }
-  return sum;
 }
 
 }  // namespace trialwright

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -38,11 +39,14 @@ class KvSequence {
   /// Copies the first `count` tokens with their keys and values; this must be empty and the other
   /// must hold at least so many.
   void copy_prefix(const KvSequence& other, int count);
+  /// Adds this sequence's bytes to `sum`, until it is destroyed.
+  void count_in(std::shared_ptr<std::atomic<std::size_t>> sum);
 
  private:
   KvSequence() = default;
 
   Arena arena_;
+  std::shared_ptr<void> counted_;  ///< Takes the bytes off the sum when it goes.
   std::vector<KvLayer> layers_;
   std::vector<std::int32_t> ids_;
 };
@@ -54,7 +58,8 @@ class KvSequence {
 /// not depend on how they were computed.
 class KvCache {
  public:
-  /// bytes_max  bound on all sequences together; one sequence is always granted.
+  /// bytes_max  bound on all sequences together, those that are taken too: what is taken is always
+  ///            granted, so it is the kept ones that are dropped for it.
   KvCache(const ModelConfig& config, std::size_t bytes_max)
       : config_(config), bytes_max_(bytes_max) {}
 
@@ -68,7 +73,8 @@ class KvCache {
   Result<std::unique_ptr<KvSequence>> take(std::span<const std::int32_t> ids, int capacity);
   void give_back(std::unique_ptr<KvSequence> sequence);
 
-  [[nodiscard]] std::size_t bytes() const;
+  /// Of all sequences, those that are taken too.
+  [[nodiscard]] std::size_t bytes() const { return *bytes_; }
   [[nodiscard]] std::size_t sequences() const { return kept_.size(); }
 
  private:
@@ -76,6 +82,8 @@ class KvCache {
 
   ModelConfig config_;
   std::size_t bytes_max_;
+  /// Shared with the sequences, which may be dropped wherever they were taken to.
+  std::shared_ptr<std::atomic<std::size_t>> bytes_ = std::make_shared<std::atomic<std::size_t>>(0);
   std::vector<std::unique_ptr<KvSequence>> kept_;  ///< Least recently used first.
 };
 

@@ -84,11 +84,13 @@ void read_rope(const GgufFile& file, ConfigReader& reader, ModelConfig& config) 
     reader.keep(reader.wrong("rope.dimension_count", "does not fit the size of a head"));
   }
   const std::string key = config.architecture + ".rope.scaling.type";
-  auto scaling = file.has(key) ? file.text(key) : Result<std::string>("none");
+  // As llama.cpp has it: linear unless something else is named, and an old name of the factor.
+  auto scaling = file.has(key) ? file.text(key) : Result<std::string>("linear");
   if (!scaling) {
     reader.keep(scaling.error());
   } else if (*scaling == "linear") {
-    config.rope_scale = 1.0F / reader.number("rope.scaling.factor");
+    config.rope_scale =
+        1.0F / reader.number_or("rope.scaling.factor", reader.number_or("rope.scale_linear", 1.0F));
   } else if (*scaling != "none") {
     reader.keep(reader.wrong("rope.scaling.type",
                              "is \"" + *scaling + "\"; only none and linear are supported"));

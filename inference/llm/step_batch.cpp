@@ -1,5 +1,6 @@
 #include "inference/llm/step_batch.h"
 
+#include <new>
 #include <utility>
 
 namespace trialwright {
@@ -18,8 +19,8 @@ StepBatch::Member::~Member() {
   batch_.changed_.notify_all();
 }
 
-std::span<const float> StepBatch::Member::run(std::span<const std::int32_t> ids,
-                                              KvSequence& sequence, int logit_rows) {
+Result<std::span<const float>> StepBatch::Member::run(std::span<const std::int32_t> ids,
+                                                      KvSequence& sequence, int logit_rows) {
   Waiting mine{{ids, &sequence, logit_rows}};
   std::unique_lock lock(batch_.mutex_);
   batch_.waiting_.push_back(&mine);
@@ -31,6 +32,9 @@ std::span<const float> StepBatch::Member::run(std::span<const std::int32_t> ids,
       batch_.changed_.wait(lock);
     }
   }
+  if (mine.failed) {
+    return unavailable("out of memory while computing");
+  }
   return mine.segment.logits;
 }
 
@@ -39,13 +43,21 @@ void StepBatch::compute(std::unique_lock<std::mutex>& lock) {
   const auto step = std::exchange(waiting_, {});
   lock.unlock();
   std::vector<ForwardSegment> segments;
-  for (const Waiting* waiting : step) {
-    segments.push_back(waiting->segment);
+  bool failed = false;
+  try {
+    for (const Waiting* waiting : step) {
+      segments.push_back(waiting->segment);
+    }
+    forwards_(segments);
+  } catch (const std::bad_alloc&) {
+    failed = true;  // Whoever waits for this step must hear of it, or waits for ever.
   }
-  forward_.run(segments);
   lock.lock();
   for (std::size_t i = 0; i < step.size(); ++i) {
-    step[i]->segment.logits = segments[i].logits;
+    if (!failed) {
+      step[i]->segment.logits = segments[i].logits;
+    }
+    step[i]->failed = failed;
     step[i]->done = true;
   }
   computing_ = false;

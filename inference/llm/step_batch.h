@@ -2,10 +2,13 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <span>
+#include <utility>
 #include <vector>
 
+#include "base/result.h"
 #include "inference/llm/forward.h"
 
 namespace trialwright {
@@ -18,8 +21,9 @@ namespace trialwright {
 /// the others wait for it. What is computed together never changes a bit of a result. Any thread.
 class StepBatch {
  public:
-  /// Must outlive the batch; nobody else may use it.
-  explicit StepBatch(Forward& forward) : forward_(forward) {}
+  /// Forward::run, or what a test has in its place.
+  using Forwards = std::function<void(std::span<ForwardSegment>)>;
+  explicit StepBatch(Forwards forwards) : forwards_(std::move(forwards)) {}
 
   /// A request's part in the batch from construction to destruction. One thread.
   class Member {
@@ -30,9 +34,10 @@ class StepBatch {
     Member& operator=(const Member&) = delete;
 
     /// Takes part in the next step: as Forward::run for one segment. The logits are valid until
-    /// this member's next call or its end.
-    std::span<const float> run(std::span<const std::int32_t> ids, KvSequence& sequence,
-                               int logit_rows);
+    /// this member's next call or its end. Errors: Unavailable, for all members of the step, if
+    /// memory runs out; what the sequence holds is void then.
+    Result<std::span<const float>> run(std::span<const std::int32_t> ids, KvSequence& sequence,
+                                       int logit_rows);
 
    private:
     StepBatch& batch_;
@@ -44,11 +49,12 @@ class StepBatch {
   struct Waiting {
     ForwardSegment segment;
     bool done = false;
+    bool failed = false;
   };
 
   void compute(std::unique_lock<std::mutex>& lock);
 
-  Forward& forward_;
+  Forwards forwards_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   int members_ = 0;

@@ -1,6 +1,7 @@
 #include "inference/llm/weights.h"
 
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -44,6 +45,7 @@ class WeightLoader {
     if (error_) {
       return nullptr;
     }
+    asked_for_.insert(name);
     const GgufTensor* tensor = file_.tensor(name);
     if (tensor == nullptr) {
       error_ = invalid(file_.name() + ": tensor \"" + name + "\" is missing");
@@ -60,6 +62,19 @@ class WeightLoader {
     return nullptr;
   }
 
+  /// Keeps an error for a tensor that nobody asked for: a bias or a norm of a kind that we do not
+  /// compute would be missing from every number, and nothing else would tell.
+  void refuse_others() {
+    for (const GgufTensor& tensor : file_.tensors()) {
+      // Old converters stored the angles of the rotary embedding, which are computed.
+      const bool is_computed = tensor.name.find("attn_rot_embd") != std::string::npos;
+      if (!error_ && !is_computed && !asked_for_.contains(tensor.name)) {
+        error_ = invalid(file_.name() + ": tensor \"" + shown_text(tensor.name) +
+                         "\" is not one that this architecture is computed with here");
+      }
+    }
+  }
+
   [[nodiscard]] const std::optional<Error>& error() const { return error_; }
 
  private:
@@ -74,6 +89,7 @@ class WeightLoader {
   ThreadPool& pool_;
   Arena& arena_;
   const GgufFile& file_;
+  std::set<std::string> asked_for_;
   std::optional<Error> error_;
 };
 
@@ -122,6 +138,7 @@ Result<Weights> Weights::load(ThreadPool& pool, GgufFile file, const ModelConfig
   const bool tied = source.tensor("output.weight") == nullptr;
   weights.head_ =
       loader.matrix(tied ? "token_embd.weight" : "output.weight", vocabulary, config.embedding);
+  loader.refuse_others();
   if (loader.error()) {
     return *loader.error();
   }

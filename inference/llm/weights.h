@@ -33,8 +33,9 @@ class Weights {
  public:
   /// Takes the file over: embeddings are read from it row by row.
   ///
-  /// Errors: Invalid, naming file and tensor, if one is missing or has another shape than the
-  /// metadata says, or if the file holds a vocabulary only; Unavailable if memory runs out.
+  /// Errors: Invalid, naming file and tensor, if one is missing, has another shape than the
+  /// metadata says or is none that we compute with, or if the file holds a vocabulary only;
+  /// Unavailable if memory runs out.
   static Result<Weights> load(ThreadPool& pool, GgufFile file, const ModelConfig& config);
 
   /// Writes the embedding of a token. 0 <= id < vocabulary(), out.size() == config.embedding.
@@ -47,7 +48,6 @@ class Weights {
   [[nodiscard]] const PackedMatrix& head() const { return head_; }
   /// Divisors of the rope angles (Llama 3); empty for other models.
   [[nodiscard]] const std::vector<float>& rope_factors() const { return rope_factors_; }
-  [[nodiscard]] std::size_t bytes() const { return arena_.bytes(); }
 
  private:
   explicit Weights(GgufFile file) : file_(std::move(file)) {}

@@ -96,12 +96,6 @@ Result<std::unique_ptr<EmbeddedModel>> EmbeddedModel::load(const std::filesystem
   if (!tokenizer) {
     return tokenizer.error();
   }
-  auto digest =
-      remembered_digest(path, options.digest_folder.empty() ? user_cache_folder() / "digests"
-                                                            : options.digest_folder);
-  if (!digest) {
-    return digest.error();
-  }
   // The engine takes the file over, so what it says beside the weights is read by opening it again.
   auto metadata = GgufFile::open(path);
   if (!metadata) {
@@ -110,6 +104,13 @@ Result<std::unique_ptr<EmbeddedModel>> EmbeddedModel::load(const std::filesystem
   auto engine = Engine::load(std::move(*file), options.engine);
   if (!engine) {
     return engine.error();
+  }
+  // Only now: it reads the whole file, which a model that cannot run is not worth.
+  auto digest =
+      remembered_digest(path, options.digest_folder.empty() ? user_cache_folder() / "digests"
+                                                            : options.digest_folder);
+  if (!digest) {
+    return digest.error();
   }
   auto state =
       std::make_unique<State>(std::move(*tokenizer), std::move(*engine), options.requests_max);
@@ -277,7 +278,9 @@ Result<std::vector<ContinuationScore>> EmbeddedModel::score(const ScoreRequest& 
     if (continuation.empty()) {
       return invalid("a continuation to score must not be empty");
     }
-    continuations.push_back(state_->tokenizer.encode(continuation, false));
+    // As a piece of a conversation: not even user-defined tokens are read from it.
+    continuations.push_back(
+        state_->tokenizer.encode(std::vector<TextPiece>{{continuation, false}}));
   }
   if (state_->queue.enter(std::nullopt, stop) != FairQueue::Outcome::Entered) {
     return cancelled("scoring was stopped");

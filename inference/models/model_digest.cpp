@@ -1,5 +1,7 @@
 #include "inference/models/model_digest.h"
 
+#include <sys/stat.h>
+
 #include <system_error>
 
 #include "base/files.h"
@@ -11,17 +13,19 @@ Result<Digest> remembered_digest(const std::filesystem::path& file,
                                  const std::filesystem::path& memory_folder) {
   std::error_code failed;
   const auto path = std::filesystem::canonical(file, failed);
-  const auto size = failed ? 0 : std::filesystem::file_size(path, failed);
-  const auto time =
-      failed ? std::filesystem::file_time_type{} : std::filesystem::last_write_time(path, failed);
-  if (failed) {
+  struct stat status {};
+  if (failed || ::stat(path.c_str(), &status) != 0) {
     return sha256_file(file);
   }
-  const Digest key = Hasher()
-                         .field(path.string())
-                         .field(static_cast<std::int64_t>(size))
-                         .field(std::int64_t{time.time_since_epoch().count()})
-                         .finish();
+  Hasher hasher;
+  hasher.field(path.string())
+      .field(static_cast<std::int64_t>(status.st_dev))
+      .field(static_cast<std::int64_t>(status.st_ino))
+      .field(std::int64_t{status.st_size});
+  for (const timespec& time : {status.st_mtim, status.st_ctim}) {
+    hasher.field(std::int64_t{time.tv_sec}).field(std::int64_t{time.tv_nsec});
+  }
+  const Digest key = hasher.finish();
   const auto memory = memory_folder / (key.hex() + ".sha256");
   if (auto text = read_file(memory, 4096)) {
     if (auto digest = parse_digest(trimmed(*text))) {

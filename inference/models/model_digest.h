@@ -7,9 +7,10 @@
 
 namespace trialwright {
 
-/// The SHA-256 of a large file, remembered in `memory_folder` under the file's path, size and time
-/// of change, because reading a gigabyte takes a second. A memory that cannot be read or written
-/// costs only time. Errors: NotFound, Unavailable.
+/// The SHA-256 of a large file, remembered in `memory_folder` under the file's path, inode, size
+/// and times of modification and of change (which nobody can set back), because reading a gigabyte
+/// takes a second. A memory that cannot be read or written costs only time. Errors: NotFound,
+/// Unavailable.
 Result<Digest> remembered_digest(const std::filesystem::path& file,
                                  const std::filesystem::path& memory_folder);
 

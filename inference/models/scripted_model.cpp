@@ -199,6 +199,7 @@ Result<std::vector<ContinuationScore>> ScriptedModel::score(const ScoreRequest& 
   if (question.messages.empty()) question.messages = {{Role::User, request.text, {}, ""}};
   auto reply = complete(question, std::move(stop));
   if (!reply) return reply.error();
+  if (reply->finish == FinishReason::Cancelled) return cancelled("scoring was stopped");
   std::vector<ContinuationScore> scores;
   for (const std::string& continuation : request.continuations) {
     const bool preferred = trimmed(continuation) == trimmed(reply->text);

@@ -1,9 +1,11 @@
 #include "inference/cpu/thread_pool.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <thread>
 #include <vector>
 
@@ -45,6 +47,22 @@ TEST(ThreadPool, WakesWorkersThatHaveFallenAsleep) {
     EXPECT_EQ(calls.load(), 100);
   }
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST(ThreadPool, WorksWithTheThreadsThatItGets) {
+  const auto work = [] {
+    // Room for a few of the threads' stacks.
+    const rlimit small{std::size_t{256} << 20U, std::size_t{256} << 20U};
+    setrlimit(RLIMIT_AS, &small);
+    ThreadPool pool(500);
+    std::atomic<int> calls = 0;
+    pool.parallel_for(1000, [&](int) { ++calls; });
+    std::exit(calls == 1000 && pool.threads() < 500 ? 0 : 1);
+  };
+  // In a process of its own, because the limit stays. Sanitizers map more than it allows.
+  EXPECT_EXIT(work(), ::testing::ExitedWithCode(0), "");
+}
+#endif
 
 TEST(ThreadPool, WaitsForAPieceThatTakesLong) {
   ThreadPool pool(2);

@@ -280,16 +280,62 @@ TEST(Engine, RefusesIdsThatAreNoTokens) {
 TEST(Engine, NamesWhatItCannotLoad) {
   EXPECT_THAT(load_error(GgufWriter().text("general.architecture", "llama").bytes()),
               HasSubstr("holds a vocabulary only"));
-  EXPECT_THAT(load_error(tiny_model_bytes({}), {.device = "cuda"}), HasSubstr("\"cuda\""));
+  EXPECT_EQ(parse_device("cuda").error().message, "must be cpu, not \"cuda\"");
   EXPECT_THAT(load_error(tiny_model_bytes({}), {.context_tokens_max = 1000}),
               HasSubstr("was made for 512"));
-  EXPECT_THAT(
-      load_error(tiny_model_writer({}).tensor("extra", TensorType::F32, {1}, "1234").bytes()),
-      "no error");
   EXPECT_THAT(load_error(tiny_model_bytes({.architecture = "rwkv"})), HasSubstr("\"rwkv\""));
   EXPECT_THAT(load_error(tiny_model_writer({}).text("llama.rope.scaling.type", "yarn").bytes()),
               HasSubstr("\"yarn\""));
   EXPECT_THAT(load_error(tiny_model_bytes({.kv_heads = 3})), HasSubstr("head_count_kv"));
+}
+
+TEST(Engine, RefusesTensorsThatItWouldLeaveOut) {
+  // A bias of a llama file, for one, changes every number.
+  for (const std::string name :
+       {"blk.0.attn_q.bias", "blk.1.ffn_down.bias", "blk.2.attn_norm.weight", "output.bias",
+        "token_embd_norm.weight", "rope_factors_long.weight"}) {
+    auto writer = tiny_model_writer({});
+    EXPECT_EQ(load_error(writer.f32_tensor(name, {1}, {1}).bytes()),
+              "tiny.gguf: tensor \"" + name +
+                  "\" is not one that this architecture is computed with here");
+  }
+  auto old = tiny_model_writer({});
+  EXPECT_EQ(load_error(old.f32_tensor("blk.0.attn_rot_embd", {1}, {1}).bytes()), "no error");
+}
+
+TEST(Engine, ReadsTheScaleOfPositionsUnderEachOfItsNames) {
+  const auto scale_of = [](GgufWriter writer) {
+    const std::string bytes = writer.bytes();
+    auto file = GgufFile::parse(as_bytes(bytes), "tiny.gguf");
+    CHECK(file, "the writer writes GGUF");
+    auto config = read_model_config(*file);
+    return config ? config->rope_scale : -1;
+  };
+  EXPECT_EQ(scale_of(tiny_model_writer({})), 1);
+  EXPECT_EQ(scale_of(tiny_model_writer({}).f32("llama.rope.scale_linear", 4)), 0.25F);
+  EXPECT_EQ(scale_of(tiny_model_writer({}).f32("llama.rope.scaling.factor", 2)), 0.5F);
+  EXPECT_EQ(scale_of(tiny_model_writer({})
+                         .text("llama.rope.scaling.type", "linear")
+                         .f32("llama.rope.scaling.factor", 2)
+                         .f32("llama.rope.scale_linear", 4)),
+            0.5F);
+  EXPECT_EQ(scale_of(tiny_model_writer({})
+                         .text("llama.rope.scaling.type", "none")
+                         .f32("llama.rope.scaling.factor", 2)),
+            1);
+}
+
+TEST(Engine, RefusesShapesOfHeadsThatDoNotFit) {
+  const auto error_of = [](const char* key, std::uint32_t value) {
+    return load_error(tiny_model_writer({}).u32(key, value).bytes());
+  };
+  EXPECT_THAT(error_of("llama.rope.dimension_count", 63), HasSubstr("rope.dimension_count"));
+  EXPECT_THAT(error_of("llama.rope.dimension_count", 128), HasSubstr("rope.dimension_count"));
+  EXPECT_THAT(error_of("llama.rope.dimension_count", 0), HasSubstr("rope.dimension_count"));
+  EXPECT_THAT(error_of("llama.attention.key_length", 72), HasSubstr("heads of 72 numbers"));
+  EXPECT_THAT(error_of("llama.attention.key_length", 1U << 20U), HasSubstr("heads of 1048576 numbers"));
+  EXPECT_THAT(error_of("llama.attention.key_length", 0xffffffffU), HasSubstr("key_length"));
+  EXPECT_NE(load_error(tiny_model_bytes({.embedding = 2, .heads = 4})), "no error");
 }
 
 TEST(Engine, NamesTheTensorThatIsMissingOrMisshapen) {

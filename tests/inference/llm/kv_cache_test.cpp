@@ -128,6 +128,25 @@ TEST_F(KvCacheTest, TheLeastRecentlyUsedSequenceIsDropped) {
   EXPECT_EQ(reused_, 0);
 }
 
+TEST_F(KvCacheTest, SequencesThatAreTakenCountToo) {
+  use({1, 1, 1});
+  use({2, 2, 2});
+  auto first = take({3, 3, 3});
+  auto second = take({4, 4, 4});
+  EXPECT_EQ(cache_.sequences(), 1U);
+  EXPECT_LE(cache_.bytes(), 3 * unit_);
+  auto third = take({5, 5, 5});
+  auto fourth = take({6, 6, 6});
+  EXPECT_EQ(cache_.sequences(), 0U);
+  EXPECT_EQ(cache_.bytes(), 4 * unit_);
+  first.reset();  // A caller may drop what it took.
+  second.reset();
+  EXPECT_EQ(cache_.bytes(), 2 * unit_);
+  cache_.give_back(std::move(third));
+  cache_.give_back(std::move(fourth));
+  EXPECT_EQ(cache_.sequences(), 2U);
+}
+
 TEST_F(KvCacheTest, OneSequenceIsGrantedEvenIfItExceedsTheBound) {
   std::vector<std::int32_t> ids(300, 1);
   use(ids, 512);

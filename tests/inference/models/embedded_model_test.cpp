@@ -3,10 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <thread>
 
 #include "base/files.h"
 #include "inference/models/model_digest.h"
+#include "tests/inference/token/small_vocabulary.h"
 
 namespace trialwright {
 namespace {
@@ -187,6 +189,30 @@ TEST(RememberedDigest, FollowsTheFilesChanges) {
   EXPECT_EQ(*remembered_digest(file, memory), sha256("three"));
   EXPECT_EQ(remembered_digest(folder->path() / "nothing", memory).error().kind,
             ErrorKind::NotFound);
+}
+
+TEST(RememberedDigest, NoticesAChangeThatKeepsSizeAndTime) {
+  auto folder = TemporaryFolder::make();
+  ASSERT_TRUE(folder);
+  const auto file = folder->path() / "model.gguf";
+  const auto memory = folder->path() / "digests";
+  ASSERT_TRUE(write_file_atomically(file, "one"));
+  const auto time = std::filesystem::last_write_time(file);
+  EXPECT_EQ(*remembered_digest(file, memory), sha256("one"));
+  std::ofstream(file) << "two";
+  std::filesystem::last_write_time(file, time);
+  EXPECT_EQ(*remembered_digest(file, memory), sha256("two"));
+}
+
+TEST(EmbeddedModel, ReadsNoFileWholeThatItCannotRun) {
+  auto folder = TemporaryFolder::make();
+  ASSERT_TRUE(folder);
+  const auto file = folder->path() / "model.gguf";
+  ASSERT_TRUE(write_file_atomically(file, SmallVocabulary().file()));
+  auto model = EmbeddedModel::load(file, {.digest_folder = folder->path() / "digests"});
+  ASSERT_FALSE(model);
+  EXPECT_THAT(model.error().message, HasSubstr("holds a vocabulary only"));
+  EXPECT_FALSE(std::filesystem::exists(folder->path() / "digests"));
 }
 
 TEST(RememberedDigest, AMemoryThatCannotBeUsedCostsOnlyTime) {

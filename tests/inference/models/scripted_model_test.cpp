@@ -124,6 +124,17 @@ TEST(Script, ScoresTheReplyHighest) {
   EXPECT_EQ((*scores)[0].logprob, (*scores)[2].logprob);
 }
 
+TEST(Script, ScoresNothingWhenStopped) {
+  std::stop_source stop;
+  stop.request_stop();
+  ScoreRequest request;
+  request.text = "Which?";
+  request.continuations = {" A"};
+  auto scores = script(R"({"text":"A"})")->score(request, stop.get_token());
+  ASSERT_FALSE(scores);
+  EXPECT_EQ(scores.error().kind, ErrorKind::Cancelled);
+}
+
 TEST(Script, NamesLineAndFieldThatAreWrong) {
   EXPECT_EQ(script_error(""), "s.jsonl: the script has no lines");
   EXPECT_EQ(script_error("{\"text\":\"a\"}\nnonsense"),
