@@ -76,6 +76,13 @@ struct Timings {
   std::chrono::microseconds decode{0};
 };
 
+/// From one moment to another, as Timings have it.
+inline std::chrono::microseconds elapsed(
+    std::chrono::steady_clock::time_point from,
+    std::chrono::steady_clock::time_point to = std::chrono::steady_clock::now()) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(to - from);
+}
+
 struct Completion {
   std::string text;  ///< What the model wrote, without the tool calls that were read from it.
   std::vector<ToolCall> tool_calls;

@@ -83,27 +83,6 @@ Result<std::vector<RenderedPiece>> ChatTemplate::render(const ChatTemplateInput&
   return pieces_of(*text);
 }
 
-ChatTemplateTraits ChatTemplate::traits() const {
-  const std::string probe = "probe_of_traits";
-  const auto prints_probe = [&](const ChatTemplateInput& input) {
-    auto pieces = render(input);
-    return pieces && rendered_text(*pieces).find(probe) != std::string::npos;
-  };
-  ChatTemplateInput with_system;
-  with_system.messages = {{{"role", "system"}, {"content", probe}},
-                          {{"role", "user"}, {"content", "Hi"}}};
-  ChatTemplateInput with_tool;
-  with_tool.messages = {{{"role", "user"}, {"content", "Hi"}}};
-  const Json parameters = {
-      {"type", "object"},
-      {"properties", {{"path", {{"type", "string"}, {"description", "A path"}}}}},
-      {"required", {"path"}}};
-  with_tool.tools = Json::array(
-      {{{"type", "function"},
-        {"function", {{"name", probe}, {"description", "A tool"}, {"parameters", parameters}}}}});
-  return {prints_probe(with_system), prints_probe(with_tool)};
-}
-
 std::string rendered_text(const std::vector<RenderedPiece>& pieces) {
   std::string text;
   for (const RenderedPiece& piece : pieces) text += piece.text;

@@ -30,12 +30,6 @@ struct RenderedPiece {
   bool from_input = false;
 };
 
-/// What a template makes room for, found out by rendering small conversations.
-struct ChatTemplateTraits {
-  bool system_role = false;  ///< It accepts a system message and prints its text.
-  bool tools = false;        ///< It prints the tools that it is given.
-};
-
 /// A model's own Jinja template, parsed.
 ///
 /// Const after parsing; any thread. Rendering is bounded in steps, depth and size, so a hostile
@@ -51,8 +45,6 @@ class ChatTemplate {
 
   /// Errors: Invalid. What the template raises by raise_exception is the message as it stands.
   [[nodiscard]] Result<std::vector<RenderedPiece>> render(const ChatTemplateInput& input) const;
-
-  [[nodiscard]] ChatTemplateTraits traits() const;
 
  private:
   struct Program;

@@ -13,7 +13,6 @@ namespace {
 constexpr std::string_view kOpen = "<tool_call>";
 constexpr std::string_view kClose = "</tool_call>";
 constexpr std::string_view kIdPrefix = "call_";
-constexpr std::string_view kPythonTag = "<|python_tag|>";
 
 bool has(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;

@@ -10,6 +10,9 @@
 
 namespace trialwright {
 
+/// A control token that is part of how a tool call is written.
+constexpr std::string_view kPythonTag = "<|python_tag|>";
+
 /// How a model writes tool calls, told from its chat template.
 enum class ToolCallFormat {
   None,    ///< The template knows no tools.

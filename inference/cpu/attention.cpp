@@ -7,8 +7,6 @@
 namespace trialwright {
 namespace {
 
-constexpr int kKeyPanel = 16;
-
 std::size_t head_offset(const KvLayer& layer, int kv_head) {
   return static_cast<std::size_t>(kv_head) * static_cast<std::size_t>(layer.capacity) *
          static_cast<std::size_t>(layer.head_dim);

@@ -4,6 +4,7 @@
 
 namespace trialwright {
 
+constexpr int kKeyPanel = 16;  ///< Positions whose keys lie side by side.
 /// Keys that are weighed together. Tiles lie at absolute positions, so a position's result does not
 /// depend on how a prompt was cut into batches.
 constexpr int kAttentionTile = 64;

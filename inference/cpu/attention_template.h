@@ -12,7 +12,7 @@
 
 namespace trialwright {
 
-constexpr int kKeyPanels = kAttentionTile / 16;
+constexpr int kKeyPanels = kAttentionTile / kKeyPanel;
 
 /// What a block of queries has gathered so far. A query is a row.
 struct AttentionState {
@@ -135,6 +135,17 @@ void convert_halves(const std::uint16_t* halves, int count, float* out) {
   }
 }
 
+/// True if one of the halves is infinite or not a number. A template because its code, like all of
+/// this file, is for one instruction set.
+template <class L>
+bool any_not_finite(const std::uint16_t* halves, int count) {
+  unsigned found = 0;
+  for (int i = 0; i < count; ++i) {
+    found |= (halves[i] & 0x7c00U) == 0x7c00U ? 1U : 0U;
+  }
+  return found != 0;
+}
+
 template <class L>
 void attend(const AttentionBlock& block) {
   // Rows handled together: enough to hide the latency of a multiplication in each instruction set.
@@ -170,12 +181,18 @@ void attend(const AttentionBlock& block) {
       weigh_keys<L>(state, row, first_key, block.scale);
     }
     convert_halves<L>(block.values + offset, keys * head_dim, state.tile);
+    // Keys that a row may not see weigh nothing, but nothing times infinity is no number. Then rows
+    // go one by one, each up to its own last key, so that no later token changes an earlier one.
+    const bool one_by_one = first_key + keys - 1 > block.last_key[0] &&
+                            any_not_finite<L>(block.values + offset, keys * head_dim);
     row = 0;
-    for (; row + kTogether <= block.rows; row += kTogether) {
+    for (; !one_by_one && row + kTogether <= block.rows; row += kTogether) {
       gather_rows<L, kTogether>(state, row, head_dim, keys);
     }
     for (; row < block.rows; ++row) {
-      gather_rows<L, 1>(state, row, head_dim, keys);
+      const int seen = block.last_key[row] + 1 - first_key;
+      const int own = seen < 0 ? 0 : seen < keys ? seen : keys;
+      gather_rows<L, 1>(state, row, head_dim, one_by_one ? own : keys);
     }
   }
   for (int row = 0; row < block.rows; ++row) {
@@ -189,8 +206,8 @@ void attend(const AttentionBlock& block) {
 /// The table of one instruction set.
 template <class L>
 constexpr VectorKernels make_vector_kernels() {
-  return {&rms_norm<L>,    &silu_mul<L>, &add<L>,      &rope_adjacent<L>,
-          &rope_halves<L>, &to_f16<L>,   &from_f16<L>, &attend<L>};
+  return {&rms_norm<L>,    &silu_mul<L>, &add<L>,   &rope_adjacent<L>,
+          &rope_halves<L>, &to_f16<L>,   &attend<L>};
 }
 
 }  // namespace trialwright

@@ -144,11 +144,14 @@ struct ScalarLanes {
   [[gnu::noinline]] static F to_f(const I& a) {
     return each([&](int i) { return static_cast<float>(a.v[i]); });
   }
-  /// To the nearest integer, ties to even; |a| < 2^22.
+  /// To the nearest integer, ties to even; |a| < 2^22. What lies beyond all integers, and what is
+  /// not a number, gives the smallest, as the processor's instruction does.
   [[gnu::noinline]] static I round(const F& a) {
     I out;
     for (int i = 0; i < 16; ++i) {
-      out.v[i] = static_cast<std::int32_t>((a.v[i] + 12582912.0F) - 12582912.0F);
+      const float nearest = (a.v[i] + 12582912.0F) - 12582912.0F;
+      const bool fits = nearest >= -2147483648.0F && nearest < 2147483648.0F;
+      out.v[i] = fits ? static_cast<std::int32_t>(nearest) : INT32_MIN;
     }
     return out;
   }

@@ -36,6 +36,12 @@ int filled_up(int rows, int together) {
   return rows <= 2 ? rows : (rows + together - 1) / together * together;
 }
 
+/// Null for parts that the format does not have: their vectors are empty.
+template <typename T>
+T* part_of(std::vector<T>& numbers, std::size_t offset) {
+  return numbers.empty() ? nullptr : numbers.data() + offset;
+}
+
 struct Piece {
   const MatmulOutput* output = nullptr;
   int first_panel = 0;
@@ -51,11 +57,11 @@ const std::vector<float>& Activations::floats(ActivationFormat format) const {
 QuantizedGroup Activations::group_of(Quantized& q, int first_row, int scale_columns,
                                      int sum_columns) const {
   QuantizedGroup group;
-  group.values = q.values.data() + size(first_row, cols_);
-  group.scales = q.scales.data() + size(first_row, cols_ / scale_columns);
-  group.scaled_sums = q.scaled_sums.data() + size(first_row, cols_ / 32);
-  group.negated_sums = q.negated_sums.data() + size(first_row, cols_ / sum_columns);
-  group.sums32 = q.sums32.data() + size(first_row, cols_ / 32);
+  group.values = part_of(q.values, size(first_row, cols_));
+  group.scales = part_of(q.scales, size(first_row, cols_ / scale_columns));
+  group.scaled_sums = part_of(q.scaled_sums, size(first_row, cols_ / 32));
+  group.negated_sums = part_of(q.negated_sums, size(first_row, cols_ / sum_columns));
+  group.sums32 = part_of(q.sums32, size(first_row, cols_ / 32));
   return group;
 }
 
@@ -178,8 +184,5 @@ const MatmulKernels& matmul_kernels(Isa isa) {
 #endif
   return matmul_kernels_scalar();
 }
-
-Cpu::Cpu(int threads, Isa isa)
-    : isa_(isa), pool_(threads), vectors_(&vector_kernels(isa)), matmuls_(&matmul_kernels(isa)) {}
 
 }  // namespace trialwright

@@ -5,6 +5,7 @@
 
 #include "inference/cpu/isa.h"
 #include "inference/cpu/packed_matrix.h"
+#include "inference/cpu/unroll.h"
 
 namespace trialwright {
 
@@ -40,7 +41,8 @@ struct GroupSource {
   int rows_given = 0;  ///< The last of these also stands for the rows that only fill up.
   int cols = 0;
 
-  [[nodiscard]] const float* row(int index) const {
+  /// Always inlined, as all that the kernels of several instruction sets share.
+  [[nodiscard]] TRIALWRIGHT_INLINE const float* row(int index) const {
     return x + (index < rows_given ? index : rows_given - 1) * stride;
   }
 };

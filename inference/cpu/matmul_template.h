@@ -1,8 +1,8 @@
 #pragma once
 
 // The matrix product, written once for all instruction sets. Included only by the files that are
-// compiled for one: every template here depends on that file's Lanes, so the linker cannot mix
-// them.
+// compiled for one: every template here depends on that file's Lanes, and what they share is always
+// inlined, so the linker cannot mix them.
 
 #include <cstddef>
 #include <cstdint>

@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include "inference/cpu/packed_matrix.h"
+#include "inference/cpu/unroll.h"
 
 namespace trialwright {
 
@@ -29,24 +30,27 @@ struct TileLayout {
   std::size_t bytes = 0;  ///< A multiple of 64.
 };
 
-constexpr bool is_dense(PackedFormat format) {
+// Kernels of every instruction set use these. They are always inlined, because a function of its
+// own would be compiled for each set, and the linker would keep any one of them for all.
+
+TRIALWRIGHT_INLINE constexpr bool is_dense(PackedFormat format) {
   return format == PackedFormat::F32 || format == PackedFormat::F16 || format == PackedFormat::BF16;
 }
 
-constexpr int dense_element_bytes(PackedFormat format) {
+TRIALWRIGHT_INLINE constexpr int dense_element_bytes(PackedFormat format) {
   return format == PackedFormat::F32 ? 4 : 2;
 }
 
-constexpr bool is_k(PackedFormat format) {
+TRIALWRIGHT_INLINE constexpr bool is_k(PackedFormat format) {
   return format == PackedFormat::U4K || format == PackedFormat::U5K || format == PackedFormat::U6K;
 }
 
-constexpr bool has_minimum(PackedFormat format) {
+TRIALWRIGHT_INLINE constexpr bool has_minimum(PackedFormat format) {
   return format == PackedFormat::U4Min || format == PackedFormat::U5Min ||
          format == PackedFormat::U4K || format == PackedFormat::U5K;
 }
 
-constexpr int quant_bits(PackedFormat format) {
+TRIALWRIGHT_INLINE constexpr int quant_bits(PackedFormat format) {
   switch (format) {
     case PackedFormat::U4:
     case PackedFormat::U4Min:
@@ -64,7 +68,7 @@ constexpr int quant_bits(PackedFormat format) {
 }
 
 /// What was added to signed quants to make them unsigned, as a power of two; -1 for none.
-constexpr int offset_shift(PackedFormat format) {
+TRIALWRIGHT_INLINE constexpr int offset_shift(PackedFormat format) {
   switch (format) {
     case PackedFormat::U4:
       return 3;
@@ -80,7 +84,7 @@ constexpr int offset_shift(PackedFormat format) {
 }
 
 /// blocks: 32-column blocks in the tile, 1 to 8; always 8 for K types.
-constexpr TileLayout tile_layout(PackedFormat format, int blocks) {
+TRIALWRIGHT_INLINE constexpr TileLayout tile_layout(PackedFormat format, int blocks) {
   const auto n = static_cast<std::size_t>(blocks);
   const int bits = quant_bits(format);
   TileLayout layout;

@@ -51,12 +51,6 @@ struct LooseTile {
   alignas(64) std::uint8_t minimum_factors[8][kPanelRows];
 };
 
-std::uint16_t read_u16(const std::uint8_t* at) {
-  std::uint16_t value = 0;
-  std::memcpy(&value, at, sizeof(value));
-  return value;
-}
-
 /// Low nibbles are the first half of the columns, high nibbles the second.
 void split_nibbles(const std::uint8_t* bytes, int count, std::uint8_t* out) {
   for (int i = 0; i < count; ++i) {
@@ -246,60 +240,6 @@ std::size_t panel_size(PackedFormat format, int cols) {
   return whole * tile_layout(format, 8).bytes + (rest == 0 ? 0 : tile_layout(format, rest).bytes);
 }
 
-unsigned quant_at(PackedFormat format, const TileLayout& layout, const std::uint8_t* tile, int row,
-                  int column) {
-  const int block = column / 32;
-  const int group = column % 32 / 4;
-  const int byte = row * 4 + column % 4;
-  if (quant_bits(format) == 8) {
-    return tile[block * 512 + group * 64 + byte];
-  }
-  const unsigned nibbles = tile[block * 256 + group % 4 * 64 + byte];
-  const unsigned low = group < 4 ? nibbles & 15U : nibbles >> 4U;
-  if (quant_bits(format) == 5) {
-    const unsigned high = tile[layout.high + static_cast<std::size_t>(block * 64 + byte)];
-    return low | (high >> group & 1U) << 4U;
-  }
-  if (quant_bits(format) == 6) {
-    const unsigned high =
-        tile[layout.high + static_cast<std::size_t>(block * 128 + group / 4 * 64 + byte)];
-    return low | (high >> (group % 4 * 2) & 3U) << 4U;
-  }
-  return low;
-}
-
-/// One row's numbers of a tile, by the formulas (and in the rounding) of `dequantize_row`.
-void read_tile_row(PackedFormat format, const std::uint8_t* tile, int blocks, int row, float* out) {
-  const TileLayout layout = tile_layout(format, blocks);
-  const auto half_at = [&](std::size_t offset, int block) {
-    return f16_to_f32(read_u16(tile + offset + (block * kPanelRows + row) * 2));
-  };
-  const int offset = offset_shift(format) < 0 ? 0 : 1 << offset_shift(format);
-  for (int column = 0; column < blocks * 32; ++column) {
-    const int block = column / 32;
-    const int quant = static_cast<int>(quant_at(format, layout, tile, row, column)) - offset;
-    const auto value = static_cast<float>(quant);
-    if (format == PackedFormat::U6K) {
-      const auto factor = static_cast<std::int8_t>(
-          tile[layout.factors + static_cast<std::size_t>(column / 16 * kPanelRows + row)]);
-      out[column] = half_at(layout.scales, 0) * static_cast<float>(factor) * value;
-    } else if (is_k(format)) {
-      const std::uint8_t factor =
-          tile[layout.factors + static_cast<std::size_t>(block * kPanelRows + row)];
-      const std::uint8_t minimum_factor =
-          tile[layout.minimum_factors +
-               static_cast<std::size_t>(block / 2 * 32 + row * 2 + block % 2)];
-      const float scale = half_at(layout.scales, 0) * static_cast<float>(factor);
-      const float minimum = half_at(layout.minimums, 0) * static_cast<float>(minimum_factor);
-      out[column] = scale * value - minimum;
-    } else if (has_minimum(format)) {
-      out[column] = half_at(layout.scales, block) * value + half_at(layout.minimums, block);
-    } else {
-      out[column] = half_at(layout.scales, block) * value;
-    }
-  }
-}
-
 }  // namespace
 
 ActivationFormat PackedMatrix::activation_format() const {
@@ -368,29 +308,6 @@ Result<PackedMatrix> PackedMatrix::pack(ThreadPool& pool, Arena& arena, TensorTy
     }
   });
   return matrix;
-}
-
-void PackedMatrix::read_row(int row, std::span<float> out) const {
-  CHECK(row >= 0 && row < rows_, "the caller checks token ids");
-  CHECK(out.size() == static_cast<std::size_t>(cols_),
-        "a row has as many numbers as the matrix columns");
-  const auto* tile = reinterpret_cast<const std::uint8_t*>(panel(row / kPanelRows));
-  const int lane = row % kPanelRows;
-  if (is_dense(format_)) {
-    const auto element_bytes = static_cast<std::size_t>(dense_element_bytes(format_));
-    for (std::size_t column = 0; column < out.size(); ++column) {
-      const std::uint8_t* at =
-          tile + (column * kPanelRows + static_cast<std::size_t>(lane)) * element_bytes;
-      dequantize_row(type_, {reinterpret_cast<const std::byte*>(at), element_bytes},
-                     out.subspan(column, 1));
-    }
-    return;
-  }
-  for (int column = 0; column < cols_; column += kTileColumns) {
-    const int blocks = std::min(cols_ - column, kTileColumns) / 32;
-    read_tile_row(format_, tile, blocks, lane, out.data() + column);
-    tile += tile_layout(format_, blocks).bytes;
-  }
 }
 
 }  // namespace trialwright

@@ -44,8 +44,7 @@ constexpr int kTileColumns =
 /// A weight matrix of `rows` outputs by `cols` inputs, repacked for the kernels. The memory belongs
 /// to the arena. Cheap to copy; any thread may read it.
 ///
-/// Nothing is lost: `read_row` gives the very numbers that the file's rows stand for, so that a
-/// matrix can serve as embedding table and as output head at once.
+/// Nothing is lost: every row stands for the very numbers that the file's row stands for.
 class PackedMatrix {
  public:
   PackedMatrix() = default;
@@ -70,9 +69,6 @@ class PackedMatrix {
   [[nodiscard]] std::size_t bytes() const {
     return panel_bytes_ * static_cast<std::size_t>(panels());
   }
-
-  /// One row as numbers. 0 <= row < rows(), out.size() == cols().
-  void read_row(int row, std::span<float> out) const;
 
   /// Panels of 16 rows; rows beyond the last are zero.
   [[nodiscard]] int panels() const { return (rows_ + kPanelRows - 1) / kPanelRows; }

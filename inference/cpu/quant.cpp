@@ -19,12 +19,6 @@ float float_of(std::uint32_t bits) {
   return value;
 }
 
-std::uint16_t read_u16(const std::uint8_t* at) {
-  std::uint16_t value = 0;
-  std::memcpy(&value, at, sizeof(value));
-  return value;
-}
-
 std::uint32_t read_u32(const std::uint8_t* at) {
   std::uint32_t value = 0;
   std::memcpy(&value, at, sizeof(value));
@@ -165,6 +159,12 @@ void dequantize_block(TensorType type, const std::uint8_t* block, float* out) {
 }
 
 }  // namespace
+
+std::uint16_t read_u16(const std::uint8_t* at) {
+  std::uint16_t value = 0;
+  std::memcpy(&value, at, sizeof(value));
+  return value;
+}
 
 float f16_to_f32(std::uint16_t half) {
   const std::uint32_t sign = (half & 0x8000U) << 16U;

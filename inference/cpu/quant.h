@@ -18,6 +18,9 @@ float bf16_to_f32(std::uint16_t half);
 /// Rounds to nearest, ties to even; NaN stays NaN.
 std::uint16_t f32_to_bf16(float value);
 
+/// Two bytes of a stored block, at any address.
+std::uint16_t read_u16(const std::uint8_t* at);
+
 /// Turns one stored row into numbers: the definition of what each type means, and the reference for
 /// all kernels. Formulas: ggml-quants.c of llama.cpp.
 ///

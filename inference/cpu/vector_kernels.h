@@ -28,7 +28,6 @@ struct VectorKernels {
   void (*rope_halves)(float* head, const float* cosines, const float* sines, std::size_t n_rot);
 
   void (*to_f16)(const float* x, std::size_t n, std::uint16_t* out);
-  void (*from_f16)(const std::uint16_t* x, std::size_t n, float* out);
 
   /// See `attention`, which cuts the work into such blocks.
   void (*attend)(const AttentionBlock& block);

@@ -130,19 +130,4 @@ void to_f16(const float* x, std::size_t n, std::uint16_t* out) {
   });
 }
 
-template <class L>
-void from_f16(const std::uint16_t* x, std::size_t n, float* out) {
-  for_lanes(n, [&](std::size_t i, int count) {
-    if (count == 16) {
-      L::store(out + i, L::load_f16(x + i));
-      return;
-    }
-    std::uint16_t halves[16] = {};
-    for (int j = 0; j < count; ++j) {
-      halves[j] = x[i + static_cast<std::size_t>(j)];
-    }
-    L::store_some(out + i, L::load_f16(halves), count);
-  });
-}
-
 }  // namespace trialwright

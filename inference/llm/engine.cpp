@@ -19,10 +19,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-std::chrono::microseconds since(Clock::time_point start) {
-  return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start);
-}
-
 /// A prompt is read in stretches of at least so many tokens, however many requests share a step.
 constexpr int kStretchMin = 32;
 
@@ -258,7 +254,7 @@ Result<Generation> Engine::generate(const GenerateRequest& request, std::stop_to
   if (!running) {
     return running.error();
   }
-  generation.prefill = since(prefill_start);
+  generation.prefill = elapsed(prefill_start);
 
   const auto decode_start = Clock::now();
   Sampler sampler(request.sampling, request.stream);
@@ -288,7 +284,7 @@ Result<Generation> Engine::generate(const GenerateRequest& request, std::stop_to
     }
     logits = *computed;
   }
-  generation.decode = since(decode_start);
+  generation.decode = elapsed(decode_start);
   state_->give_back(std::move(*sequence));
   return generation;
 }

@@ -7,9 +7,6 @@
 namespace trialwright {
 namespace {
 
-/// Keys lie in groups of this many positions.
-constexpr int kKeyGroup = 16;
-
 int whole_tiles(int capacity) {
   return (capacity + kAttentionTile - 1) / kAttentionTile * kAttentionTile;
 }
@@ -59,7 +56,7 @@ void KvSequence::truncate(int size) { ids_.resize(static_cast<std::size_t>(size)
 void KvSequence::copy_prefix(const KvSequence& other, int count) {
   CHECK(ids_.empty() && count <= other.size() && count <= capacity(),
         "only a held prefix is copied, and into a new sequence");
-  const int key_positions = (count + kKeyGroup - 1) / kKeyGroup * kKeyGroup;
+  const int key_positions = (count + kKeyPanel - 1) / kKeyPanel * kKeyPanel;
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const KvLayer& to = layers_[i];
     const KvLayer& from = other.layers_[i];

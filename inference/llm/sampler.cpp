@@ -16,10 +16,10 @@ constexpr std::size_t kLanes = 16;
 /// with the vocabulary.
 constexpr std::size_t kBlock = 1024;
 
-/// e^x for x <= 0, 0 below -87. Cephes' expf: x = k ln 2 + r, then a polynomial in r. Written
-/// without branches so that compilers turn loops over it into vector code.
+/// e^x for x <= 0, 0 below -87; NaN stays NaN. Cephes' expf: x = k ln 2 + r, then a polynomial in
+/// r. Written without branches so that compilers turn loops over it into vector code.
 float exp_nonpositive(float x) {
-  const float clamped = x < -87.0F ? -87.0F : x;
+  const float clamped = x >= -87.0F ? x : -87.0F;
   const float shifted = clamped * 1.44269504088896341F - 0.5F;
   const auto k = static_cast<std::int32_t>(shifted);  // Rounds to nearest, since x <= 0.
   const auto kf = static_cast<float>(k);
@@ -32,7 +32,8 @@ float exp_nonpositive(float x) {
   p = p * r + 5.0000001201e-1F;
   p = p * r * r + r + 1.0F;
   const float power = std::bit_cast<float>((k + 127) << 23);
-  return x < -87.0F ? 0.0F : p * power;
+  const float small = x < -87.0F ? 0.0F : x;
+  return x >= -87.0F ? p * power : small;
 }
 
 float largest(std::span<const float> x) {

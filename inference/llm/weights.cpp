@@ -117,9 +117,6 @@ LayerWeights load_layer(WeightLoader& loader, const ModelConfig& config, int ind
 }  // namespace
 
 Result<Weights> Weights::load(ThreadPool& pool, GgufFile file, const ModelConfig& config) {
-  if (file.tensors().empty()) {
-    return invalid(file.name() + " holds a vocabulary only, no weights");
-  }
   Weights weights(std::move(file));
   const GgufFile& source = weights.file_;
   WeightLoader loader(pool, weights.arena_, source);

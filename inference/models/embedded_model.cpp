@@ -21,8 +21,6 @@ constexpr std::string_view kTemplateKey = "tokenizer.chat_template";
 /// The date that templates see, 2024-07-26, which Llama 3's template itself falls back to: the
 /// same conversation must render the same on any day.
 constexpr std::int64_t kTemplateTime = 1721952000;
-/// A control token that is part of how a tool call is written.
-constexpr std::string_view kPythonTag = "<|python_tag|>";
 
 /// The type that most weights are stored in.
 std::string main_type(const GgufFile& file) {
@@ -39,8 +37,7 @@ Completion unserved(FairQueue::Outcome outcome, Clock::time_point start) {
   Completion completion;
   completion.finish =
       outcome == FairQueue::Outcome::Deadline ? FinishReason::Deadline : FinishReason::Cancelled;
-  completion.timings.queued =
-      std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start);
+  completion.timings.queued = elapsed(start);
   return completion;
 }
 
@@ -88,6 +85,9 @@ const Tokenizer& EmbeddedModel::tokenizer() const { return state_->tokenizer; }
 
 Result<std::unique_ptr<EmbeddedModel>> EmbeddedModel::load(const std::filesystem::path& path,
                                                            const EmbeddedModelOptions& options) {
+  if (options.requests_max < 1) {
+    return invalid("at least one request must be computed at a time");
+  }
   auto file = GgufFile::open(path);
   if (!file) {
     return file.error();
@@ -197,7 +197,7 @@ Result<Completion> EmbeddedModel::State::run(std::vector<TokenId> prompt,
     return unserved(outcome, start);
   }
   const FairTurn turn(queue);
-  const auto queued = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start);
+  const auto queued = elapsed(start);
 
   TextStream stream(request.stop, request.on_text);
   const int prompt_tokens = static_cast<int>(prompt.size());

@@ -14,7 +14,8 @@ namespace trialwright {
 struct EmbeddedModelOptions {
   std::string name{};  ///< As the user named it; empty takes the file's name.
   EngineOptions engine{};
-  /// Requests that are computed together; further ones wait. Bounds the memory of conversations.
+  /// Requests that are computed together, at least one; further ones wait. Bounds the memory of
+  /// conversations.
   int requests_max = 8;
   /// Where digests of model files are remembered.
   std::filesystem::path digest_folder{};  ///< Empty takes the user's cache folder.

@@ -8,6 +8,8 @@
 #include <optional>
 #include <stop_token>
 
+#include "base/check.h"
+
 namespace trialwright {
 
 /// Lets a bounded number of callers in at a time, in the order of arrival. Any thread.
@@ -16,7 +18,9 @@ class FairQueue {
   enum class Outcome { Entered, Deadline, Cancelled };
 
   /// places >= 1: callers that may be inside together.
-  explicit FairQueue(int places) : places_(places) {}
+  explicit FairQueue(int places) : places_(places) {
+    CHECK(places >= 1, "somebody must come in, or all wait for ever");
+  }
 
   /// Waits for this caller's turn. After Entered the caller must call `leave`.
   Outcome enter(std::optional<std::chrono::steady_clock::time_point> deadline,

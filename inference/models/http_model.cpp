@@ -153,10 +153,8 @@ Result<Completion> HttpModel::complete(const CompletionRequest& request, std::st
     if (attempt.status == 200) {
       auto completion = read(attempt.body, request);
       if (!completion) return completion;
-      completion->timings.queued =
-          std::chrono::duration_cast<std::chrono::microseconds>(asked - begun);
-      completion->timings.decode =
-          std::chrono::duration_cast<std::chrono::microseconds>(now - asked);
+      completion->timings.queued = elapsed(begun, asked);
+      completion->timings.decode = elapsed(asked, now);
       if (request.on_text && !completion->text.empty()) request.on_text(completion->text);
       return completion;
     }

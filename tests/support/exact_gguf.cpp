@@ -9,20 +9,10 @@
 #include "inference/cpu/quant.h"
 #include "inference/gguf/gguf_file.h"
 #include "inference/gguf/gguf_reader.h"
+#include "tests/support/gguf_writer.h"
 
 namespace trialwright {
 namespace {
-
-constexpr std::size_t kAlignment = 32;
-
-template <typename T>
-void put(std::string& out, T value) {
-  char bytes[sizeof(T)];
-  std::memcpy(bytes, &value, sizeof(T));
-  out.append(bytes, sizeof(T));
-}
-
-std::size_t padded(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
 /// Where the metadata ends and the tensors' descriptions begin.
 std::size_t metadata_end(std::span<const std::byte> bytes) {
@@ -82,7 +72,7 @@ Result<void> write_exact_gguf(const std::filesystem::path& source,
   write(header.data(), header.size());
 
   std::vector<float> row;
-  const std::string zeros(kAlignment, '\0');
+  const std::string zeros(kGgufAlignment, '\0');
   for (const GgufTensor& tensor : file->tensors()) {
     row.resize(static_cast<std::size_t>(tensor.shape[0]));
     const auto row_bytes = tensor_row_bytes(tensor.type, tensor.shape[0]);

@@ -3,15 +3,6 @@
 namespace trialwright {
 namespace {
 
-constexpr std::size_t kAlignment = 32;
-
-template <typename T>
-void put(std::string& out, T value) {
-  char bytes[sizeof(T)];
-  std::memcpy(bytes, &value, sizeof(T));
-  out.append(bytes, sizeof(T));
-}
-
 void put_text(std::string& out, std::string_view text) {
   put<std::uint64_t>(out, text.size());
   out += text;
@@ -35,9 +26,7 @@ std::string array(std::uint32_t element_type, const std::vector<T>& values) {
   return out;
 }
 
-void pad(std::string& out) {
-  out.resize((out.size() + kAlignment - 1) / kAlignment * kAlignment, '\0');
-}
+void pad(std::string& out) { out.resize(padded(out.size()), '\0'); }
 
 }  // namespace
 

@@ -11,6 +11,21 @@
 
 namespace trialwright {
 
+/// Where tensors begin in a file that does not say otherwise: at multiples of this.
+constexpr std::size_t kGgufAlignment = 32;
+
+constexpr std::size_t padded(std::size_t bytes) {
+  return (bytes + kGgufAlignment - 1) / kGgufAlignment * kGgufAlignment;
+}
+
+/// Appends a number's bytes.
+template <typename T>
+void put(std::string& out, T value) {
+  char bytes[sizeof(T)];
+  std::memcpy(bytes, &value, sizeof(T));
+  out.append(bytes, sizeof(T));
+}
+
 /// Writes GGUF files for tests, right ones and wrong ones.
 ///
 /// Keys and tensors come out in the order in which they were added. Nothing is checked: a test that

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <initializer_list>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -15,12 +14,6 @@ struct CallArguments {
   std::vector<Value> positional;
   std::vector<std::pair<std::string_view, Value>> named;
 };
-
-/// The arguments in the order of `parameters`, as Python binds them; null where none was given.
-/// The pointers borrow from `arguments`. Errors: too many, an unknown name, one given twice.
-Result<std::vector<const Value*>> bind_arguments(Context& context, std::string_view callee,
-                                                 std::initializer_list<std::string_view> parameters,
-                                                 const CallArguments& arguments);
 
 using Filter = Result<Value> (*)(Context&, const Value& input, const CallArguments&);
 using Test = Result<bool> (*)(Context&, const Value& input, const CallArguments&);

@@ -4,6 +4,7 @@
 #include <array>
 #include <ctime>
 
+#include "inference/chat/jinja/arguments.h"
 #include "inference/chat/jinja/builtins.h"
 #include "inference/chat/jinja/format.h"
 #include "inference/chat/jinja/operators.h"

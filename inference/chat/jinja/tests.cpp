@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "inference/chat/jinja/arguments.h"
 #include "inference/chat/jinja/builtins.h"
 #include "inference/chat/jinja/operators.h"
 #include "inference/chat/jinja/unicode.h"

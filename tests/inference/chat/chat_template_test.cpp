@@ -232,19 +232,5 @@ TEST(ChatTemplate, ReplacesIllFormedBytesOfInput) {
   EXPECT_EQ(*render("{{ s }}", {{"s", "a\xff"}}), "a\xef\xbf\xbd");
 }
 
-TEST(ChatTemplate, TellsWhatATemplateMakesRoomFor) {
-  auto neither = ChatTemplate::parse(
-      "{% for m in messages %}{% if m.role != 'user' %}"
-      "{{ raise_exception('no') }}{% endif %}{{ m.content }}{% endfor %}");
-  auto both =
-      ChatTemplate::parse("{{ tools | tojson }}{% for m in messages %}{{ m.content }}{% endfor %}");
-  ASSERT_TRUE(neither);
-  ASSERT_TRUE(both);
-  EXPECT_FALSE(neither->traits().system_role);
-  EXPECT_FALSE(neither->traits().tools);
-  EXPECT_TRUE(both->traits().system_role);
-  EXPECT_TRUE(both->traits().tools);
-}
-
 }  // namespace
 }  // namespace trialwright

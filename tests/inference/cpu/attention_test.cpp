@@ -153,5 +153,19 @@ TEST(Attention, DoesNotSeeLaterPositions) {
   EXPECT_EQ(attend(cpu, cache, queries, 0, 50), before);
 }
 
+TEST(Attention, KeepsAPositionAsItIsWhenALaterOneOverflows) {
+  for (const Isa isa : available_isas()) {
+    Cpu cpu(1, isa);
+    Cache cache(cpu, {9, 3, 64}, 100);
+    const auto queries = queries_for(cache);
+    const auto before = attend(cpu, cache, queries, 0, 70);
+    // Infinite in half precision.
+    const std::vector<float> huge(3 * 64, 1e6F);
+    store_kv(cpu, cache.layer, 70, huge.data(), huge.data());
+    const auto together = attend(cpu, cache, queries, 0, 100);
+    EXPECT_EQ(std::memcmp(together.data(), before.data(), before.size() * 4), 0) << isa_name(isa);
+  }
+}
+
 }  // namespace
 }  // namespace trialwright

@@ -7,6 +7,7 @@
 
 #include "inference/cpu/quant.h"
 #include "tests/inference/cpu/random_weights.h"
+#include "tests/inference/cpu/read_row.h"
 
 namespace trialwright {
 namespace {
@@ -29,7 +30,7 @@ TEST(PackedMatrix, KeepsEveryNumberOfEveryType) {
           dequantize_row(
               type, std::span(data).subspan(static_cast<std::size_t>(row) * row_bytes, row_bytes),
               expected);
-          matrix->read_row(row, got);
+          read_row(*matrix, row, got);
           ASSERT_EQ(std::memcmp(expected.data(), got.data(), expected.size() * 4), 0);
         }
       }
@@ -51,7 +52,7 @@ TEST(PackedMatrix, KeepsNarrowTilesOfTypesWithSmallBlocks) {
       std::vector<float> expected(static_cast<std::size_t>(cols));
       std::vector<float> got(expected.size());
       dequantize_row(type, std::span(data).subspan(16 * row_bytes, row_bytes), expected);
-      matrix->read_row(16, got);
+      read_row(*matrix, 16, got);
       EXPECT_EQ(expected, got);
     }
   }

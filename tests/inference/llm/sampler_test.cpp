@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <map>
 #include <numeric>
 
@@ -163,6 +164,14 @@ TEST(CheckSampling, NamesTheFieldThatIsWrong) {
   EXPECT_THAT(check_sampling({.top_p = 0}).error().message, HasSubstr("top_p"));
   EXPECT_THAT(check_sampling({.repetition_penalty = 0}).error().message,
               HasSubstr("repetition_penalty"));
+}
+
+TEST(LogSumExp, OfWhatIsNotANumberIsNone) {
+  for (const std::size_t at : {1U, 20U, 39U}) {
+    std::vector<float> logits(40, 1.0F);
+    logits[at] = std::numeric_limits<float>::quiet_NaN();
+    EXPECT_TRUE(std::isnan(log_sum_exp(logits))) << at;
+  }
 }
 
 }  // namespace

@@ -204,6 +204,11 @@ TEST(RememberedDigest, NoticesAChangeThatKeepsSizeAndTime) {
   EXPECT_EQ(*remembered_digest(file, memory), sha256("two"));
 }
 
+TEST(EmbeddedModel, RefusesToServeNobody) {
+  EXPECT_EQ(EmbeddedModel::load("nothing.gguf", {.requests_max = 0}).error().message,
+            "at least one request must be computed at a time");
+}
+
 TEST(EmbeddedModel, ReadsNoFileWholeThatItCannotRun) {
   auto folder = TemporaryFolder::make();
   ASSERT_TRUE(folder);
