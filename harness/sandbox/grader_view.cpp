@@ -1,10 +1,12 @@
 #include "harness/sandbox/grader_view.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <set>
+#include <span>
 
-#include "base/files.h"
 #include "base/text.h"
+#include "harness/sandbox/image_files.h"
 #include "harness/sandbox/left_files.h"
 
 namespace trialwright {
@@ -12,8 +14,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kSettingBytesMax = 16U << 20U;
 constexpr std::uint64_t kPathFileBytesMax = 1U << 20U;
+// Each costs an inode of the grader's tree and a moment. Nobody who works needs so many.
+constexpr int kHiddenMax = 8000;
 
 // Where pytest looks for settings above /tests.
 constexpr const char* kPytestSettings[] = {"pytest.ini", ".pytest.ini",    "tox.ini",
@@ -39,23 +42,6 @@ bool is_hook(const std::string& name) {
   return name.starts_with("sitecustomize") || name.starts_with("usercustomize");
 }
 
-std::string module_name(const std::string& file) { return file.substr(0, file.find('.')); }
-
-/// True if `path` is `folder` or lies in it.
-bool lies_in(const std::string& path, const std::string& folder) {
-  return path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/');
-}
-
-/// The names in a folder of the host; none if it cannot be read.
-std::vector<std::string> names_on_host(const fs::path& folder) {
-  std::vector<std::string> names;
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-    names.push_back(entry.path().filename().string());
-  }
-  return names;
-}
-
 /// Builds the view step by step.
 ///
 /// A folder of the system is shown as the image has it, above what the agent added. Between the two
@@ -65,7 +51,7 @@ class ViewBuilder {
   ViewBuilder(const BaseTree& base, const std::vector<std::shared_ptr<const Tree>>& layers,
               const GraderSettings& settings, const Tree& changes, uid_t owner)
       : base_(base),
-        layers_(layers),
+        image_(base, std::span(layers).subspan(1)),
         settings_(settings),
         changes_(changes.folder(), owner),
         changes_path_(changes.path()),
@@ -73,7 +59,7 @@ class ViewBuilder {
 
   Result<GraderView> build() {
     choose_program_folders();
-    collect_modules();
+    modules_ = image_.python_modules();
     if (auto shown = show_usr(); !shown) return shown.error();
     for (const std::string& prefix : prefixes_) {
       if (auto shown = show_prefix(prefix); !shown) return shown.error();
@@ -82,51 +68,11 @@ class ViewBuilder {
     if (auto restored = restore_settings(); !restored) return restored.error();
     if (auto hidden = hide_hooks_in_root(); !hidden) return hidden.error();
     if (auto restored = restore_setting_folders(); !restored) return restored.error();
-    view_.findings = left_.findings([this](const std::string& path) { return in_image(path); });
+    view_.findings = left_.findings([this](const std::string& path) { return image_.has(path); });
     return std::move(view_);
   }
 
  private:
-  /// True if the image has something at a path of a tree, such as "usr/bin/ls" or "root/etc/x".
-  [[nodiscard]] bool in_image(const std::string& path) const {
-    for (std::size_t i = 1; i < layers_.size(); ++i) {
-      if (has_entry(*layers_[i], path)) return true;
-    }
-    return in_base(path);
-  }
-  [[nodiscard]] bool in_base(const std::string& path) const {
-    if (has_entry(*base_.tree, path)) return true;
-    // The host's own /usr/local is not part of the base, nor is its root.
-    const bool whole_root = base_.root_lowers.back() != base_.tree->path() + "/root";
-    const bool in_usr = path.starts_with("usr/") && !path.starts_with("usr/local");
-    if (!whole_root && !in_usr) return false;
-    std::error_code ignored;
-    const fs::path root = base_.etc.parent_path();
-    const std::string below = path.starts_with("root/") ? path.substr(5) : path;
-    return fs::exists(fs::symlink_status(root / below, ignored));
-  }
-  /// Where trees keep a path of the machine.
-  static std::string tree_path(const std::string& path) {
-    return lies_in(path, "/usr") ? path.substr(1) : "root" + path;
-  }
-
-  /// The layers of a folder as the image has it, topmost first.
-  [[nodiscard]] std::vector<std::string> image_layers(const std::string& path) const {
-    const std::string name = tree_path(path);
-    std::vector<std::string> lowers;
-    for (std::size_t i = 1; i < layers_.size(); ++i) {
-      if (has_folder(*layers_[i], name)) lowers.push_back(layers_[i]->path() + "/" + name);
-    }
-    if (path == "/usr") {
-      lowers.insert(lowers.end(), base_.usr_lowers.begin(), base_.usr_lowers.end());
-    } else if (path == "/usr/local") {
-      lowers.push_back(base_.local_lower);
-    } else if (!lies_in(path, "/usr") && in_base(name)) {
-      lowers.push_back(base_.root_lowers.back() + path);
-    }
-    return lowers;
-  }
-
   Result<void> show(const std::string& path, std::vector<std::string> lowers) {
     const std::string changes = "view-" + std::to_string(view_.folders.size());
     for (const std::string& folder : {changes, changes + "-work"}) {
@@ -138,8 +84,8 @@ class ViewBuilder {
 
   /// Shows the image's folder above what the agent added, which `mask` hides in part.
   Result<void> show_with_additions(const std::string& path, const std::string& mask) {
-    std::vector<std::string> lowers = image_layers(path);
-    const std::string name = tree_path(path);
+    std::vector<std::string> lowers = image_.layers_of(path);
+    const std::string name = path_in_tree(path);
     if (has_folder(left_.tree(), name)) {
       lowers.push_back(changes_path_ + "/" + mask);
       lowers.push_back(left_.tree().path() + "/" + name);
@@ -148,6 +94,10 @@ class ViewBuilder {
   }
   /// Hides `path`, relative to the root of a layer of the grader's, and notes what it was.
   Result<void> hide(const std::string& in_changes, const std::string& in_agent) {
+    if (++hidden_ > kHiddenMax) {
+      return invalid("what was left takes the place of more than " + std::to_string(kHiddenMax) +
+                     " of the system's files");
+    }
     if (auto made = make_parents(in_changes); !made) return made;
     left_.note_hidden(in_agent);
     return changes_.whiteout(in_changes);
@@ -169,16 +119,15 @@ class ViewBuilder {
       view_.trusted.emplace_back(folder);
     }
     for (const std::string_view text : split(settings_.path, ':')) {
-      const std::string folder = fs::path(text).lexically_normal().string();
+      const std::string folder = plain_folder(text);
       const bool known = std::count(view_.trusted.begin(), view_.trusted.end(), folder) != 0;
-      if (known || !can_be_shown(folder) || !in_image(tree_path(folder))) continue;
+      if (known || !can_be_shown(folder) || !image_.has(path_in_tree(folder))) continue;
       const std::string prefix = prefix_of(folder);
       const bool exact = lies_in(folder, "/usr") && !lies_in(folder, "/usr/local");
       // A link of the image's to a folder elsewhere is not a folder of programs.
-      if (!exact && image_layers(prefix).empty()) continue;
-      if (lies_in(prefix, settings_.working_folder) || lies_in(settings_.working_folder, prefix)) {
-        continue;
-      }
+      if (!exact && image_.layers_of(prefix).empty()) continue;
+      const std::string own = plain_folder(settings_.working_folder);
+      if (lies_in(prefix, own) || lies_in(own, prefix)) continue;
       view_.trusted.push_back(folder);
       const bool shown = std::count(prefixes_.begin(), prefixes_.end(), prefix) != 0;
       if (!exact && !shown) prefixes_.push_back(prefix);
@@ -204,30 +153,8 @@ class ViewBuilder {
 
   [[nodiscard]] bool is_program_of_image(const std::string& name) const {
     return std::any_of(view_.trusted.begin(), view_.trusted.end(), [&](const std::string& folder) {
-      return in_image(tree_path(folder) + "/" + name);
+      return image_.has(path_in_tree(folder) + "/" + name);
     });
-  }
-
-  void collect_modules() {
-    const auto add = [this](const std::vector<std::string>& names) {
-      for (const std::string& name : names) modules_.insert(module_name(name));
-    };
-    const fs::path libraries = base_.etc.parent_path() / "usr/lib";
-    for (const std::string& name : names_on_host(libraries)) {
-      if (!name.starts_with("python3")) continue;
-      add(names_on_host(libraries / name));
-      add(names_on_host(libraries / name / "dist-packages"));
-    }
-    for (std::size_t i = 1; i < layers_.size(); ++i) {
-      for (const char* prefix : {"usr/lib/", "usr/local/lib/"}) {
-        for (const std::string& name : names_in(*layers_[i], prefix)) {
-          if (!name.starts_with("python3")) continue;
-          add(names_in(*layers_[i], prefix + name + "/dist-packages"));
-          add(names_in(*layers_[i], prefix + name + "/site-packages"));
-        }
-      }
-    }
-    for (const char* folder : {"dist-packages", "site-packages", ""}) modules_.erase(folder);
   }
 
   /// /usr is the image's, apart from programs with names that the image does not have.
@@ -255,7 +182,7 @@ class ViewBuilder {
   Result<void> show_prefix(const std::string& prefix) {
     const std::string mask = "mask-" + std::to_string(view_.folders.size());
     if (auto made = changes_.make_folder(mask); !made) return made;
-    const std::string tree = tree_path(prefix);
+    const std::string tree = path_in_tree(prefix);
     const bool is_program_folder =
         std::count(view_.trusted.begin(), view_.trusted.end(), prefix) != 0;
     if (is_program_folder) {
@@ -294,10 +221,10 @@ class ViewBuilder {
   Result<void> hide_like(const std::string& in_mask, const std::string& in_agent,
                          const std::string& in_usr) {
     for (const std::string& name : left_.names(in_agent)) {
-      const bool same = in_image(in_usr + "/" + name) ||
+      const bool same = image_.has(in_usr + "/" + name) ||
                         std::any_of(std::begin(kMachineFolders), std::end(kMachineFolders),
                                     [&](const char* machine) {
-                                      return in_image(in_usr + "/" + machine + "/" + name);
+                                      return image_.has(in_usr + "/" + machine + "/" + name);
                                     });
       const bool folder = std::count(std::begin(kMachineFolders), std::end(kMachineFolders), name);
       Result<void> done;
@@ -345,9 +272,9 @@ class ViewBuilder {
     const bool machine =
         std::count(std::begin(kMachineFolders), std::end(kMachineFolders), name) != 0;
     if (machine) return hide_like(in_mask + "/" + name, in_agent + "/" + name, "usr/lib");
-    bool same = name.starts_with("perl") || in_image("usr/lib/" + name);
+    bool same = name.starts_with("perl") || image_.has("usr/lib/" + name);
     for (const char* folder : kMachineFolders) {
-      same = same || in_image(std::string("usr/lib/") + folder + "/" + name);
+      same = same || image_.has(std::string("usr/lib/") + folder + "/" + name);
     }
     return same ? hide(in_mask + "/" + name, in_agent + "/" + name) : Result<void>();
   }
@@ -373,15 +300,10 @@ class ViewBuilder {
   /// of the image's.
   [[nodiscard]] bool comes_before_the_image(const std::string& path,
                                             const std::string& name) const {
-    if (is_hook(name) || modules_.contains(module_name(name)) || in_image(path)) return true;
-    if (name.ends_with(".pth")) {
-      // Python runs the lines of a path file that start with "import".
-      const auto text = left_.content(path, kPathFileBytesMax);
-      if (!text) return true;
-      const auto lines = split(*text, '\n');
-      return std::any_of(lines.begin(), lines.end(),
-                         [](std::string_view line) { return line.starts_with("import"); });
-    }
+    if (is_hook(name) || modules_.contains(python_module_name(name)) || image_.has(path))
+      return true;
+    // Its lines are run, or name folders that come before those of the system's packages.
+    if (name.ends_with(".pth")) return true;
     if (!name.ends_with("-info")) return false;
     const auto entry_points = left_.content(path + "/entry_points.txt", kPathFileBytesMax);
     return entry_points && entry_points->find("pytest11") != std::string::npos;
@@ -405,10 +327,7 @@ class ViewBuilder {
       const std::string path = std::string("root/") + setting;
       if (!has_entry(left_.tree(), path)) continue;
       left_.note_hidden(path);
-      if (auto made = make_parents(path); !made) return made;
-      const auto content = content_in_image(path);
-      auto done = content ? changes_.write(path, *content) : changes_.whiteout(path);
-      if (!done) return done;
+      if (auto done = restore_file(path); !done) return done;
     }
     // A link of the agent's in place of the folder would lead to its own settings.
     if (has_entry(left_.tree(), "root/etc/ssl") && !has_folder(left_.tree(), "root/etc/ssl")) {
@@ -416,32 +335,50 @@ class ViewBuilder {
     }
     return {};
   }
-  [[nodiscard]] Result<std::string> content_in_image(const std::string& path) const {
-    for (std::size_t i = 1; i < layers_.size(); ++i) {
-      auto content = collect_file(layers_[i]->folder(), path, kSettingBytesMax);
-      if (content) return content;
-    }
-    auto content = collect_file(base_.tree->folder(), path, kSettingBytesMax);
-    if (content || !in_base(path)) return content;
-    return read_file(base_.etc.parent_path() / path.substr(5), kSettingBytesMax);
-  }
-
   Result<void> hide_hooks_in_root() {
     for (const char* name : kPytestSettings) {
       const std::string path = std::string("root/") + name;
       if (!has_entry(left_.tree(), path)) continue;
       if (auto hidden = hide(path, path); !hidden) return hidden;
     }
-    for (const std::string_view text : split(settings_.python_path, ':')) {
-      const std::string folder = fs::path(text).lexically_normal().string();
-      if (!can_be_shown(folder) || lies_in(folder, "/usr")) continue;
-      for (const std::string& name : left_.names("root" + folder)) {
-        const std::string path = "root" + folder + "/" + name;
-        if (!is_hook(name) || in_image(path)) continue;
-        if (auto hidden = hide(path, path); !hidden) return hidden;
-      }
+    for (const std::string& folder : python_path()) {
+      if (auto restored = restore_hooks(folder); !restored) return restored.error();
     }
     return {};
+  }
+  /// The task's PYTHONPATH, each folder once, without those that /usr's view looks after.
+  [[nodiscard]] std::set<std::string> python_path() const {
+    std::set<std::string> folders;
+    if (settings_.python_path.empty()) return folders;
+    for (const std::string_view text : split(settings_.python_path, ':')) {
+      // To Python no name and a relative one mean a folder below the one that tests start in.
+      const fs::path whole = fs::path(settings_.working_folder) / text;
+      const std::string folder = plain_folder(whole.string());
+      if (can_be_shown(folder) && !lies_in(folder, "/usr")) folders.insert(folder);
+    }
+    return folders;
+  }
+  Result<void> restore_hooks(const std::string& folder) {
+    for (const std::string& name : left_.names("root" + folder)) {
+      if (!is_hook(name)) continue;
+      const std::string path = "root" + folder + "/" + name;
+      if (!image_.has(path)) {
+        if (auto hidden = hide(path, path); !hidden) return hidden;
+        continue;
+      }
+      left_.note_hidden(path);
+      auto restored = image_.has_folder(path)
+                          ? show(folder + "/" + name, image_.layers_of(folder + "/" + name))
+                          : restore_file(path);
+      if (!restored) return restored;
+    }
+    return {};
+  }
+  /// A file as the image has it; hidden if the image has none.
+  Result<void> restore_file(const std::string& path) {
+    if (auto made = make_parents(path); !made) return made;
+    const auto content = image_.content(path);
+    return content ? changes_.write(path, *content) : changes_.whiteout(path);
   }
 
   /// Folders of settings are shown as the image has them, or not at all.
@@ -451,7 +388,7 @@ class ViewBuilder {
           std::count(std::begin(kSettingFolders), std::end(kSettingFolders), name);
       if (!settings && !name.starts_with("python3")) continue;
       const std::string path = "/etc/" + name;
-      std::vector<std::string> lowers = image_layers(path);
+      std::vector<std::string> lowers = image_.layers_of(path);
       if (lowers.empty()) {
         if (auto hidden = hide("root" + path, "root" + path); !hidden) return hidden;
         continue;
@@ -462,16 +399,15 @@ class ViewBuilder {
     return {};
   }
 
-  static constexpr const char* kMachineFolders[] = {"x86_64-linux-gnu", "aarch64-linux-gnu"};
-
   const BaseTree& base_;
-  const std::vector<std::shared_ptr<const Tree>>& layers_;
+  ImageFiles image_;
   const GraderSettings& settings_;
   TreeWriter changes_;
   std::string changes_path_;  // As the keeper names it.
   LeftFiles left_;
   std::vector<std::string> prefixes_;  // Folders with an overlay of their own, outer ones first.
   std::set<std::string> modules_;      // Of Python, by the image.
+  int hidden_ = 0;
   GraderView view_;
 };
 
@@ -489,7 +425,7 @@ std::string trusted_first(std::string_view path, const std::vector<std::string>&
   std::vector<std::string> last;
   for (const std::string_view text : split(path, ':')) {
     if (text.empty() || text.front() != '/') continue;
-    const std::string folder = fs::path(text).lexically_normal().string();
+    const std::string folder = plain_folder(text);
     const bool known = std::count(trusted.begin(), trusted.end(), folder) != 0;
     (known ? first : last).push_back(folder);
   }

@@ -40,7 +40,7 @@ struct GraderSettings {
 ///          are the image's.
 /// changes  the grader's own tree, in which nothing runs yet; gets the layers that hide things.
 /// owner    the machine's id of the boxes' root.
-/// Errors: Unavailable.
+/// Errors: Invalid if the agent left more than can be taken out; Unavailable.
 Result<GraderView> prepare_grader_view(const BaseTree& base,
                                        const std::vector<std::shared_ptr<const Tree>>& layers,
                                        const GraderSettings& settings, const Tree& changes,

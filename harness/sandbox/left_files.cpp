@@ -66,6 +66,7 @@ Result<std::string> LeftFiles::content(const std::string& path, std::uint64_t by
 void LeftFiles::note_hidden(const std::string& path) { note(path, 0); }
 
 void LeftFiles::note(const std::string& path, int depth) {
+  if (looked_at_ > kLookedAtMax) return;
   const FileDescriptor file(open_in(tree_.folder(), path, O_PATH | O_NOFOLLOW));
   struct stat info {};
   if (!file || fstat(file.get(), &info) != 0) return;

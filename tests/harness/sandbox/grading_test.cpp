@@ -234,6 +234,63 @@ TEST_P(SandboxGrading, RunsNoHookOfTheAgents) {
   EXPECT_NE(words.find("module status 1"), std::string::npos) << words;
 }
 
+TEST_P(SandboxGrading, FollowsNoPathFileOfTheAgents) {
+  auto box = machine();
+  bash(*box,
+       "d=/usr/local/lib/python3.11/dist-packages; mkdir -p $d /app/e/pytest; "
+       "echo 'print(\"hijacked\"); raise SystemExit(0)' > /app/e/pytest/__init__.py; "
+       "echo /app/e > $d/x.pth; printf '# x\\rimport os; print(\"hijacked\")' > $d/y.pth");
+  EXPECT_NE(said_by(*box, "python3 -m pytest").find("hijacked"), std::string::npos);
+  const std::string words =
+      said_by(*seal(*box), "pytest -q /tests/test_it.py; python3 -m pytest -q /tests/test_it.py");
+  EXPECT_EQ(words.find("hijacked"), std::string::npos) << words;
+  EXPECT_NE(words.find("the real test ran"), std::string::npos) << words;
+}
+
+TEST_P(SandboxGrading, ReadsPathsTheSameHoweverTheyAreWritten) {
+  environment_.steps = {
+      RunStep{"mkdir -p /opt/kit/bin /app/lib; printf '#!/bin/sh\necho kit\n' > /opt/kit/bin/kit; "
+              "chmod 755 /opt/kit/bin/kit; echo 'print(\"the image\")' > /app/lib/sitecustomize.py",
+              "/",
+              {}}};
+  environment_.env["PATH"] = "/opt/kit/bin//:/opt/./kit/bin/:/usr/local/bin:/usr/bin:/bin";
+  environment_.env["PYTHONPATH"] = "/app/:/app:.:/app/lib/";
+  auto box = machine();
+  ASSERT_NE(box, nullptr);
+  bash(*box,
+       "printf '#!/bin/sh\\necho hijacked\\n' > /opt/kit/bin/kit; "
+       "echo 'print(\"hijacked\")' | tee /app/sitecustomize.py > /app/lib/sitecustomize.py");
+  EXPECT_EQ(said_by(*box, "kit; python3 -c 'print(1)'"), "hijacked\nhijacked\n1\n");
+  EXPECT_EQ(said_by(*seal(*box), "kit; python3 -c 'print(1)'"), "kit\nthe image\n1\n");
+}
+
+TEST_P(SandboxGrading, IsPossibleAfterTheAgentUsedUpAllFilesAndManyNames) {
+  auto box = machine();
+  python(*box,
+         "import os\n"
+         "for i in range(7000): os.close(os.open(f'/usr/{i}', os.O_CREAT))\n"
+         "os.makedirs('/app/more')\n"
+         "try:\n"
+         "  for i in range(200000): os.close(os.open(f'/app/more/{i}', os.O_CREAT))\n"
+         "except OSError: pass\n");
+  EXPECT_NE(bash(*box, "echo > /app/one-more").code, 0);
+  auto grading = seal(*box);
+  EXPECT_EQ(bash(*grading, "ls /usr/6999 2>/dev/null; ls /app/more | wc -l > /app/count && echo ok")
+                .out.text(),
+            "ok\n");
+}
+
+TEST_P(SandboxGrading, IsRefusedByNameWhereTheAgentLeftMoreThanCanBeHidden) {
+  auto box = machine();
+  python(*box, "import os\nfor i in range(9000): os.close(os.open(f'/usr/{i}', os.O_CREAT))");
+  const auto grading = box->seal({});
+  ASSERT_FALSE(grading);
+  EXPECT_EQ(grading.error().kind, ErrorKind::Invalid);
+  EXPECT_EQ(grading.error().message,
+            "making the grading machine: what was left takes the place of more than 8000 of the "
+            "system's files");
+}
+
 TEST_P(SandboxGrading, StartsTestsEvenIfTheAgentRemovedTheirFolder) {
   auto box = machine();
   bash(*box, "rm -rf /app");
