@@ -23,6 +23,8 @@ using std::chrono::steady_clock;
 constexpr std::uint64_t kSharedMemoryBytes = 64U << 20U;
 constexpr auto kStartPatience = std::chrono::seconds(20);
 constexpr auto kStopPatience = std::chrono::seconds(10);
+// For what the runner does by itself: opening a file, making a folder.
+constexpr auto kAnswerPatience = std::chrono::seconds(10);
 
 // What a container's root usually may do, as far as it concerns files and users.
 constexpr const char* kCapabilities[] = {
@@ -202,14 +204,14 @@ Result<CommandResult> Box::run(const BoxCommand& command, const CommandOptions& 
   request.insert(request.end(), command.argv.begin(), command.argv.end());
   request.insert(request.end(), command.env.begin(), command.env.end());
   const auto started = steady_clock::now();
-  if (!inside::send_message(runner_.get(), request, streams->theirs())) return died(oom_kills);
+  if (!inside::send_message(runner_.get(), request, streams->theirs())) return died();
   streams->close_theirs();
 
   CommandWait wait(runner_.get(), *streams, options, stop, lingering_);
   auto ended = wait.until_end(started);
   if (!ended) {
     // The runner is gone, or could not end the command.
-    return died(oom_kills);
+    return died();
   }
   CommandResult result = std::move(*ended);
   streams->finish(result, lingering_);
@@ -220,13 +222,17 @@ Result<CommandResult> Box::run(const BoxCommand& command, const CommandOptions& 
   return result;
 }
 
-Result<CommandResult> Box::died(std::uint64_t oom_kills_before) {
-  const auto stopped = stop();
-  if (cgroup_.oom_kills().value_or(0) == oom_kills_before) {
-    return stopped ? unavailable("the box died while it ran a command") : stopped.error();
-  }
+bool Box::alive() const {
+  // Between commands the runner has nothing to say but its end.
+  return alive_ && !wait_readable(runner_.get(), steady_clock::now());
+}
+
+Result<CommandResult> Box::died() {
+  if (auto stopped = stop(); !stopped) return stopped.error();
   CommandResult result;
-  result.end = CommandEnd::OutOfMemory;
+  // Since the box began, because the command need not be the one that took the memory.
+  const bool out_of_memory = cgroup_.oom_kills().value_or(0) > oom_kills_at_start_;
+  result.end = out_of_memory ? CommandEnd::OutOfMemory : CommandEnd::Signaled;
   result.code = SIGKILL;
   return result;
 }
@@ -234,9 +240,10 @@ Result<CommandResult> Box::died(std::uint64_t oom_kills_before) {
 Result<FileDescriptor> Box::ask(const std::vector<std::string>& fields, const std::string& path) {
   inside::Message answer;
   if (!inside::send_message(runner_.get(), fields) ||
+      !wait_readable(runner_.get(), steady_clock::now() + kAnswerPatience) ||
       inside::receive_message(runner_.get(), answer) != inside::Received::Message) {
-    (void)stop();
-    return unavailable("the box died while a file of it was used");
+    if (auto stopped = stop(); !stopped) return stopped.error();
+    return unavailable("the box ended while a file of it was used");
   }
   if (answer.fields[0] == "errno" && answer.fields.size() > 1) {
     int number = 0;

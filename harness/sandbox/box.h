@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -49,30 +50,37 @@ class Box {
   Box(const Box&) = delete;
   Box& operator=(const Box&) = delete;
 
-  /// As Workspace::run. If the kernel killed the box itself for want of memory, the result says
-  /// OutOfMemory and the box is dead.
+  /// As Workspace::run. If the box itself ended meanwhile, the command was killed with it, for want
+  /// of memory or otherwise: who runs inside can bring that about, so it is a result.
+  /// Errors: Unavailable if what ran inside does not end.
   Result<CommandResult> run(const BoxCommand& command, const CommandOptions& options,
                             const std::stop_token& stop);
-  /// Opens a file for reading, following links as those inside would. Errors: NotFound, Invalid,
-  /// Unavailable.
+  /// Opens a file for reading, following links as those inside would. Errors: NotFound, Invalid;
+  /// Unavailable, as below, if the box does not answer in time, which ends it.
   Result<FileDescriptor> open_file(const std::string& path);
   /// Makes or empties a file, and the folders above it. Errors: Invalid, Unavailable.
   Result<FileDescriptor> create_file(const std::string& path, unsigned mode);
   Result<void> make_folder(const std::string& path, unsigned mode);
   Result<void> make_link(const std::string& target, const std::string& path);
 
-  [[nodiscard]] bool alive() const { return alive_; }
+  /// False once its runner is gone, whoever ended it. To be asked between commands.
+  [[nodiscard]] bool alive() const;
   /// Kills everything inside and waits until it is gone. Errors: Unavailable if it does not go.
   Result<void> stop();
 
  private:
   Box(Keeper& keeper, Cgroup& cgroup, FileDescriptor runner, FileDescriptor said)
-      : keeper_(keeper), cgroup_(cgroup), runner_(std::move(runner)), said_(std::move(said)) {}
+      : keeper_(keeper),
+        cgroup_(cgroup),
+        oom_kills_at_start_(cgroup.oom_kills().value_or(0)),
+        runner_(std::move(runner)),
+        said_(std::move(said)) {}
   Result<FileDescriptor> ask(const std::vector<std::string>& fields, const std::string& path);
-  Result<CommandResult> died(std::uint64_t oom_kills_before);
+  Result<CommandResult> died();
 
   Keeper& keeper_;
   Cgroup& cgroup_;
+  std::uint64_t oom_kills_at_start_;
   FileDescriptor runner_;  // The runner's socket; the box ends when we close it.
   FileDescriptor said_;  // What bubblewrap says; ends when bubblewrap, and so all inside, is gone.
   pid_t process_ = 0;

@@ -160,7 +160,8 @@ Json BubblewrapSandbox::capabilities() const {
   Json gaps = Json::array();
   if (room_->cgroups->mode() == LimitMode::Rlimits) {
     gaps.push_back(
-        "memory and processes are limited for each process only: no cgroup can be made here");
+        "memory is limited for each process and processes for each user id only: no cgroup can be "
+        "made here");
   }
   if (!mapped) {
     gaps.push_back("one user id inside: files cannot be given to other users");

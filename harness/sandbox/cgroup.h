@@ -17,7 +17,8 @@ namespace trialwright {
 enum class LimitMode {
   CgroupV2,
   CgroupV1,
-  Rlimits,  ///< Neither could be used: limits hold for each process rather than for the box.
+  Rlimits,  ///< Neither could be used: memory is limited for each process, processes for each user
+            ///< id.
 };
 
 std::string_view limit_mode_name(LimitMode mode);

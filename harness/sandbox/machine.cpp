@@ -1,8 +1,10 @@
 #include "harness/sandbox/machine.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,6 +24,18 @@ constexpr std::uint64_t kOpenFilesMax = 65536;
 constexpr const char* kStandIns = "/run/offline/bin";
 constexpr const char* kHomePrograms = "/root/.local/bin";
 constexpr const char* kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// True for a file of a machine's tree. Those of /proc and the like obey whoever writes into them,
+/// and that would be the harness, which may more than those inside.
+bool may_be_written(int file) {
+  struct stat info {};
+  struct statfs system {};
+  if (fstat(file, &info) != 0 || fstatfs(file, &system) != 0 || !S_ISREG(info.st_mode)) {
+    return false;
+  }
+  return system.f_type == OVERLAYFS_SUPER_MAGIC || system.f_type == TMPFS_MAGIC;
+}
+
 bool has_stand_ins(MachineRole role) { return role != MachineRole::Agent; }
 
 std::string staged_name(std::size_t index) { return "staged-" + std::to_string(index); }
@@ -171,10 +185,25 @@ Result<void> Machine::start_box() {
 }
 
 Result<Box*> Machine::live_box() {
-  if (box_ == nullptr || !box_->alive()) {
+  if (box_ != nullptr && !box_->alive()) {
+    if (auto stopped = stop(); !stopped) return stopped.error();
+  }
+  if (box_ == nullptr) {
     if (auto started = start_box(); !started) return started.error();
   }
   return box_.get();
+}
+
+template <typename Question>
+std::invoke_result_t<Question, Box&> Machine::ask(Question question) {
+  auto box = live_box();
+  if (!box) return box.error();
+  auto answer = question(**box);
+  if (answer || (*box)->alive()) return answer;
+  // The files are as they were, and whoever ended the box is gone with it.
+  box = live_box();
+  if (!box) return box.error();
+  return question(**box);
 }
 
 std::map<std::string, std::string> Machine::environment(const CommandOptions& options) const {
@@ -213,21 +242,16 @@ Result<CommandResult> Machine::run(std::span<const std::string> argv, const Comm
 }
 
 Result<std::string> Machine::read_file(std::string_view path, std::uint64_t bytes_max) {
-  auto box = live_box();
-  if (!box) return box.error();
-  const auto file = (*box)->open_file(std::string(path));
+  const auto file = ask([&](Box& box) { return box.open_file(std::string(path)); });
   if (!file) return file.error();
   return collect_open_file(*file, path, bytes_max);
 }
 
 Result<void> Machine::write_file(std::string_view path, std::string_view content, unsigned mode) {
-  auto box = live_box();
-  if (!box) return box.error();
-  const auto file = (*box)->create_file(std::string(path), mode);
+  const auto file = ask([&](Box& box) { return box.create_file(std::string(path), mode); });
   if (!file) return file.error();
-  struct stat info {};
-  if (fstat(file->get(), &info) != 0 || !S_ISREG(info.st_mode)) {
-    return invalid(std::string(path) + " is not a regular file");
+  if (!may_be_written(file->get())) {
+    return invalid(std::string(path) + " is not a regular file of the machine's own");
   }
   while (!content.empty()) {
     const ssize_t count = ::write(file->get(), content.data(), content.size());

@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "base/result.h"
@@ -52,7 +53,7 @@ class Machine {
   static Result<std::unique_ptr<Machine>> start(std::shared_ptr<const MachineRoom> room,
                                                 MachineSpec spec);
 
-  /// As Workspace; each starts the box again if it is not alive.
+  /// As Workspace; each starts the box again if it is not alive, as those inside can bring about.
   Result<CommandResult> run(std::span<const std::string> argv, const CommandOptions& options,
                             const std::stop_token& stop);
   Result<std::string> read_file(std::string_view path, std::uint64_t bytes_max);
@@ -83,6 +84,9 @@ class Machine {
   Result<void> find_working_folder();
   [[nodiscard]] std::map<std::string, std::string> environment(const CommandOptions& options) const;
   Result<Box*> live_box();
+  /// Asks the box for something that can be asked twice; again if the box ended over it.
+  template <typename Question>
+  std::invoke_result_t<Question, Box&> ask(Question question);
   [[nodiscard]] BoxPlan plan() const;
   void plan_overlays(BoxPlan& plan) const;
   [[nodiscard]] std::vector<std::string> lowers_of(const std::string& name) const;

@@ -42,7 +42,7 @@ class AgentWorkspace : public Workspace {
   /// Kills every process in the box and gives a grading machine over a copy-on-write view of its
   /// file tree. What graders change is never seen by the agent. The agent's box may be used again
   /// after the grading machine is gone (tasks with several steps); its processes stay dead.
-  /// Errors: Unavailable.
+  /// Errors: Invalid if no machine can be made of the file tree that the agent left; Unavailable.
   virtual Result<std::unique_ptr<GradingWorkspace>> seal(std::vector<StagedFolder> staged) = 0;
 
   /// From now on commands find programs that stand in for apt-get, pip, curl, uv and pytest first

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include "base/text.h"
 #include "tests/harness/sandbox/sandbox_fixture.h"
 
 namespace trialwright {
@@ -376,6 +377,23 @@ TEST(SandboxWithoutRoot, WorksForAnOrdinaryUser) {
   waitpid(child, nullptr, 0);
   if (std::string(words).find("opening the sandbox") == 0) GTEST_SKIP() << words;
   EXPECT_STREQ(words, "0\n");
+}
+
+TEST_P(SandboxIsolation, TheHarnessWritesIntoFilesOfTheMachineAlone) {
+  auto box = machine();
+  // Those inside may not do this; the harness, that is asked to write a file, may.
+  const std::string path =
+      "/proc/" + std::string(trimmed(said_by(*box, "sleep 7203 >/dev/null 2>&1 & echo $!"))) +
+      "/oom_score_adj";
+  const std::string before = said_by(*box, "cat " + path);
+  bash(*box, "ln -s " + path + " /app/link");
+  for (const std::string& target : {path, std::string("/app/link")}) {
+    const auto written = box->write_file(target, "-1000", 0);
+    ASSERT_FALSE(written) << target;
+    EXPECT_EQ(written.error().kind, ErrorKind::Invalid);
+  }
+  EXPECT_EQ(said_by(*box, "cat " + path), before);
+  EXPECT_TRUE(box->write_file("/dev/shm/f", "x", 0644));
 }
 
 }  // namespace

@@ -1,3 +1,5 @@
+#include <csignal>
+
 #include "tests/harness/sandbox/sandbox_fixture.h"
 
 namespace trialwright {
@@ -50,6 +52,54 @@ TEST_P(SandboxLimits, AMemoryBombIsToldFromAnOrdinaryEndWhateverItsStatus) {
   EXPECT_EQ(result.end, CommandEnd::OutOfMemory);
   EXPECT_GE(box->usage()["oom_kills"], 1);
   EXPECT_EQ(bash(*box, "echo alive").end, CommandEnd::Exited);
+}
+
+TEST_P(SandboxLimits, ABoxThatIsKilledForItsMemoryBetweenCommandsIsStartedAgain) {
+  if (!has_cgroups()) GTEST_SKIP() << "no cgroups here";
+  auto box = machine();
+  // The runner becomes the kernel's first choice, and dies while no command runs.
+  bash(*box,
+       "echo 1000 > /proc/1/oom_score_adj; echo kept > f; "
+       "(setsid python3 -c 'import time; time.sleep(0.3); b = bytearray(1 << 30); time.sleep(9)' "
+       ">/dev/null 2>&1 &)");
+  EXPECT_TRUE(eventually([&] { return box->usage()["oom_kills"] > 0; }));
+  EXPECT_EQ(bash(*box, "cat f").out.text(), "kept\n");
+  EXPECT_EQ(*box->read_file("/app/f", 100), "kept\n");
+}
+
+TEST_P(SandboxLimits, ABoxThatIsKilledForItsMemoryIsToldFromAnotherEnd) {
+  if (!has_cgroups()) GTEST_SKIP() << "no cgroups here";
+  auto box = machine();
+  const auto result =
+      bash(*box, "echo 1000 > /proc/1/oom_score_adj; python3 -c 'b = bytearray(1 << 30)'");
+  EXPECT_EQ(result.end, CommandEnd::OutOfMemory);
+  EXPECT_EQ(bash(*box, "echo alive").out.text(), "alive\n");
+}
+
+TEST_P(SandboxLimits, ABoxWhoseRunnerIsStarvedFromInsideIsStartedAgain) {
+  auto box = machine();
+  // No descriptors left: the runner cannot take the next command's streams.
+  const std::string starve = "import resource; resource.prlimit(1, resource.RLIMIT_NOFILE, (0, 0))";
+  python(*box, starve);
+  EXPECT_EQ(bash(*box, "echo lost").end, CommandEnd::Signaled);
+  EXPECT_EQ(bash(*box, "echo alive").out.text(), "alive\n");
+  python(*box, starve);
+  EXPECT_TRUE(box->write_file("/app/f", "written", 0644));
+  EXPECT_EQ(*box->read_file("/app/f", 100), "written");
+}
+
+TEST_P(SandboxLimits, ABoxThatDoesNotAnswerIsStartedAgain) {
+  auto box = machine();
+  bash(*box, "echo kept > f");
+  // Those inside cannot stop the runner, but who knows what can.
+  int stopped = 0;
+  for (const pid_t pid : processes_named("/proc/self/fd/5")) {
+    const auto line = read_file("/proc/" + std::to_string(pid) + "/cmdline", 4096);
+    const bool is_runner = line && line->starts_with("/proc/self/fd/5");
+    if (is_runner && kill(pid, SIGSTOP) == 0) ++stopped;
+  }
+  ASSERT_EQ(stopped, 1);
+  EXPECT_EQ(*box->read_file("/app/f", 100), "kept\n");
 }
 
 TEST_P(SandboxLimits, ADiskCannotBeFilledBeyondItsSize) {
