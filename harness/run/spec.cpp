@@ -136,4 +136,14 @@ std::chrono::seconds agent_timeout(const RunSpec& spec, const Task& task) {
   return spec.trial_timeout.value_or(task.limits.agent_timeout);
 }
 
+std::chrono::seconds agent_time_max(const RunSpec& spec, const Task& task) {
+  const auto* machine = std::get_if<WorkspaceTask>(&task.content);
+  if (spec.trial_timeout || machine == nullptr) return agent_timeout(spec, task);
+  std::chrono::seconds total{0};
+  for (const TaskStep& step : machine->steps) {
+    total += step.agent_timeout.value_or(task.limits.agent_timeout);
+  }
+  return total;
+}
+
 }  // namespace trialwright

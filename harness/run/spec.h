@@ -44,7 +44,10 @@ Result<RunSpec> recorded_spec(const RunRecord& run);
 
 Json sampling_to_json(const Sampling& sampling);
 
-/// How long an agent may work on a task in this run.
+/// How long an agent may work on a task in this run: on the whole of it if the run says so,
+/// otherwise on each step that has no time of its own.
 std::chrono::seconds agent_timeout(const RunSpec& spec, const Task& task);
+/// The longest that an agent can work on a task, all its steps together.
+std::chrono::seconds agent_time_max(const RunSpec& spec, const Task& task);
 
 }  // namespace trialwright

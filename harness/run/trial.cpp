@@ -1,17 +1,13 @@
 #include "harness/run/trial.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <filesystem>
 
-#include "base/files.h"
 #include "base/text.h"
-#include "graders/answer_grader.h"
-#include "graders/choice_grader.h"
 #include "graders/tests_grader.h"
-#include "harness/agent/episode.h"
-#include "results/event_format.h"
+#include "harness/run/question_trial.h"
+#include "harness/run/reference.h"
+#include "harness/run/trial_outcome.h"
 
 namespace trialwright {
 
@@ -19,139 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Micros = std::chrono::microseconds;
-
-Micros since(const Clock& clock, std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration_cast<Micros>(clock.now() - start);
-}
-
-/// Writes what the episode does into the trial's record as it happens.
-class RecordingObserver final : public EpisodeObserver {
- public:
-  RecordingObserver(const PlannedTrial& trial, ServedModelWatch& served, TrialRecorder& recorder,
-                    TurnObserver& turns)
-      : trial_(trial), served_(served), recorder_(recorder), turns_(turns) {}
-
-  Result<void> opened(std::span<const Message> opening,
-                      std::span<const ToolDefinition> tools) override {
-    return recorder_.opening(opening, tools);
-  }
-  Result<void> completed(std::span<const Message> sent, const Completion& completion) override {
-    turns_.turn_ended(trial_, ++count_);
-    if (const auto first = served_.differs_from_first(completion.served_model)) {
-      auto noted =
-          recorder_.note(kOtherModelServed, {{"first", *first}, {"now", completion.served_model}});
-      if (!noted) return noted;
-    }
-    return recorder_.completion(sent, completion);
-  }
-  Result<void> observed(const Observation& observation) override {
-    return recorder_.observation(observation);
-  }
-
- private:
-  const PlannedTrial& trial_;
-  ServedModelWatch& served_;
-  TrialRecorder& recorder_;
-  TurnObserver& turns_;
-  int count_ = 0;
-};
-
-bool ended_by_limit(EpisodeEnd end) {
-  return end == EpisodeEnd::TurnLimit || end == EpisodeEnd::TokenLimit ||
-         end == EpisodeEnd::RepeatLimit || end == EpisodeEnd::TimeLimit ||
-         end == EpisodeEnd::ContextFull;
-}
-
-/// The first line, with digits and paths made alike, so that the same cause gives the same text.
-std::string alike(std::string_view text) {
-  std::string out;
-  for (const char c : text.substr(0, text.find('\n')).substr(0, 120)) {
-    const bool digit = c >= '0' && c <= '9';
-    if (!digit)
-      out += c;
-    else if (out.empty() || out.back() != '#')
-      out += '#';
-  }
-  return out;
-}
-
-void add_usage(TrialOutcome& outcome, const Trace& trace) {
-  outcome.turns = static_cast<int>(trace.turns.size());
-  for (const Turn& turn : trace.turns) {
-    const Usage& usage = turn.completion.usage;
-    outcome.prompt_tokens += usage.prompt_tokens;
-    outcome.cached_tokens += usage.cached_tokens;
-    outcome.completion_tokens += usage.completion_tokens;
-    const Timings& timings = turn.completion.timings;
-    outcome.model_time += timings.queued + timings.prefill + timings.decode;
-  }
-}
-
-TrialResult without_grade(Verdict verdict, const std::string& reason) {
-  TrialResult result;
-  result.outcome.verdict = verdict;
-  result.outcome.reason = reason;
-  result.outcome.signature = std::string(verdict_name(verdict)) + ": " + alike(reason);
-  return result;
-}
-
-TrialResult graded(Grade grade, const Trace& trace) {
-  TrialResult result;
-  TrialOutcome& outcome = result.outcome;
-  const bool limited = ended_by_limit(trace.end);
-  outcome.verdict = grade.score >= 1 ? Verdict::Passed : limited ? Verdict::Limit : Verdict::Failed;
-  outcome.reward = grade.score;
-  if (outcome.verdict != Verdict::Passed) {
-    outcome.reason = grade.explanation;
-    outcome.signature = std::string(episode_end_name(trace.end)) + ": " + alike(grade.explanation);
-  }
-  result.grades.push_back(std::move(grade));
-  return result;
-}
-
-/// What an error on the way means: the agent is not to blame for any of them.
-Result<TrialResult> broken(const Error& error, std::stop_token stop, Verdict verdict) {
-  if (error.kind == ErrorKind::Cancelled || stop.stop_requested()) {
-    return cancelled("the trial was stopped");
-  }
-  return without_grade(verdict, error.message);
-}
-
-/// Puts the reference solution into the machine, at /solution.
-Result<void> stage_solution(const fs::path& folder, Workspace& workspace) {
-  std::error_code error;
-  for (const auto& entry : fs::recursive_directory_iterator(folder, error)) {
-    if (!entry.is_regular_file()) continue;
-    auto content = read_file(entry.path());
-    if (!content) return content.error();
-    const bool executable =
-        (entry.status().permissions() & fs::perms::owner_exec) != fs::perms::none;
-    auto written =
-        workspace.write_file("/solution/" + fs::relative(entry.path(), folder).generic_string(),
-                             *content, executable ? 0755U : 0644U);
-    if (!written) return written.error();
-  }
-  if (error) return unavailable(folder.string() + ": " + error.message());
-  return {};
-}
-
-Result<void> run_reference(const TaskStep& step, const TaskLimits& limits, Workspace& workspace,
-                           TrialRecorder& recorder, std::stop_token stop) {
-  if (!step.solution_folder.empty()) {
-    if (auto staged = stage_solution(step.solution_folder, workspace); !staged) return staged;
-  }
-  CommandOptions options;
-  options.timeout = step.agent_timeout.value_or(limits.agent_timeout);
-  options.env = step.solution_env;
-  options.merge_streams = true;
-  const std::vector<std::string> argv = {"bash", "-c", step.solution_command};
-  auto result = workspace.run(argv, options, stop);
-  if (!result) return result.error();
-  if (result->end == CommandEnd::Cancelled) return cancelled("the reference was stopped");
-  return recorder.note("reference solution", {{"end", command_end_name(result->end)},
-                                              {"code", result->code},
-                                              {"output", to_valid_utf8(result->out.text())}});
-}
 
 /// One trial of a task that is solved on a machine.
 class WorkspaceTrial {
@@ -200,26 +63,44 @@ class WorkspaceTrial {
       const auto start = context_.clock.now();
       auto acted = act(step, machine, stop);
       agent_time_ += since(context_.clock, start);
-      if (!acted) return broken(acted.error(), stop, Verdict::Infra);
       if (stop.stop_requested()) return cancelled("the trial was stopped");
+      if (!acted) {
+        auto ended = note_end(machine);
+        return ended ? broken(acted.error(), stop, Verdict::Infra) : ended.error();
+      }
       // From here the agent can no longer act; only graders may look at the state.
       const auto grading_start = context_.clock.now();
       auto grade = grade_step(i, machine, stop);
       grading_time_ += since(context_.clock, grading_start);
+      const bool last = !grade || i + 1 == content_.steps.size() || !goes_on_after(step, *grade) ||
+                        trial_limit_met();
+      if (last) {
+        if (auto ended = note_end(machine); !ended) return ended.error();
+      }
       if (!tampering_.empty()) {
-        auto recorded = recorder_.agent_end(trace_.end, trace_.error, trace_.answer);
-        if (!recorded) return recorded.error();
         return without_grade(Verdict::Invalid, "tampering: " + joined(tampering_, "; "));
       }
       if (!grade) return broken(grade.error().during("grading"), stop, Verdict::GraderError);
-      const bool goes_on = goes_on_after(step, *grade) && !ended_by_limit(trace_.end);
       grades.push_back(*std::move(grade));
-      if (!goes_on) break;
+      if (last) break;
     }
-    auto recorded = recorder_.agent_end(trace_.end, trace_.error, trace_.answer);
-    if (!recorded) return recorded.error();
-    Grade combined = tests_.combine(content_, grades);
-    return graded(std::move(combined), trace_);
+    return graded(tests_.combine(content_, grades), trace_);
+  }
+
+  /// True if the agent met a limit of the trial. A step's time is its own, and the next has
+  /// another.
+  [[nodiscard]] bool trial_limit_met() const {
+    const bool own_time = trace_.end == EpisodeEnd::TimeLimit && !context_.spec.trial_timeout;
+    return ended_by_limit(trace_.end) && !own_time;
+  }
+
+  /// Records that the agent will not act again, and what the machine's limits caught.
+  Result<void> note_end(AgentWorkspace& machine) {
+    auto ended = recorder_.agent_end(trace_.end, trace_.error, trace_.answer);
+    if (!ended) return ended;
+    const Json usage = machine.usage();
+    const bool caught = usage.value("oom_kills", 0) > 0 || usage.value("pids_refused", 0) > 0;
+    return caught ? recorder_.note("limits of the machine were met", usage) : Result<void>();
   }
 
   [[nodiscard]] bool lacks_solution() const {
@@ -233,11 +114,9 @@ class WorkspaceTrial {
     if (context_.spec.agent == AgentKind::Reference) {
       // Solutions install what their image lacks; here everything is there, and no network is.
       machine.offer_installers();
-      return run_reference(step, task_.limits, machine, recorder_, stop);
+      return run_reference(step, time_for(step), machine, recorder_, stop);
     }
-    const auto timeout = context_.spec.trial_timeout.value_or(
-        step.agent_timeout.value_or(task_.limits.agent_timeout));
-    const auto deadline = context_.clock.now() + timeout;
+    const auto deadline = context_.clock.now() + time_for(step);
     if (!episode_) {
       episode_.emplace(EpisodeSettings{context_.spec.scaffold, seed_, deadline}, *context_.model,
                        context_.clock, observer_);
@@ -249,9 +128,23 @@ class WorkspaceTrial {
     return attempted;
   }
 
+  /// A step's own time, or what is left of the time that was set for the whole trial.
+  [[nodiscard]] std::chrono::milliseconds time_for(const TaskStep& step) const {
+    using std::chrono::milliseconds;
+    if (!context_.spec.trial_timeout) {
+      return step.agent_timeout.value_or(task_.limits.agent_timeout);
+    }
+    const auto used = std::chrono::duration_cast<milliseconds>(agent_time_);
+    return std::max(*context_.spec.trial_timeout - used, milliseconds(1));
+  }
+
   Result<Grade> grade_step(std::size_t step, AgentWorkspace& machine, std::stop_token stop) {
     auto sealed = seal(step, machine);
-    if (!sealed) return sealed.error();
+    if (!sealed) {
+      const Error& error = sealed.error();
+      const bool left_unfit = error.kind == ErrorKind::Invalid && works_untouched(step, stop);
+      return left_unfit ? Result<Grade>(tests_.grade_without_verdict(error.message)) : error;
+    }
     SealFindings findings = (*sealed)->findings();
     if (!task_names_verdict_folder()) {
       tampering_ = std::move(findings.tampering);
@@ -305,88 +198,6 @@ class WorkspaceTrial {
   Micros agent_time_{0};
   Micros grading_time_{0};
 };
-
-/// Asks the model the question and gives its answer as a trace of one turn.
-Result<Trace> ask(const PlannedTrial& planned, const Task& task, const TrialContext& context,
-                  EpisodeObserver& observer, std::stop_token stop) {
-  const QaTask& question = std::get<QaTask>(task.content);
-  Trace trace;
-  if (!context.spec.scaffold.qa_prompt.empty()) {
-    trace.opening.push_back({Role::System, context.spec.scaffold.qa_prompt, {}, {}});
-  }
-  trace.opening.push_back({Role::User, question.prompt, {}, {}});
-  if (auto told = observer.opened(trace.opening, {}); !told) return told.error();
-  CompletionRequest request;
-  request.messages = trace.opening;
-  request.sampling = context.spec.scaffold.sampling;
-  request.sampling.seed = planned.seed;
-  request.tokens_max = question.tokens_max;
-  request.deadline = context.clock.now() + agent_timeout(context.spec, task);
-  auto completion = context.model->complete(request, stop);
-  if (!completion) return completion.error();
-  if (auto told = observer.completed(trace.opening, *completion); !told) return told.error();
-  trace.answer = completion->text;
-  trace.end = completion->finish == FinishReason::Length     ? EpisodeEnd::TokenLimit
-              : completion->finish == FinishReason::Deadline ? EpisodeEnd::TimeLimit
-                                                             : EpisodeEnd::Submitted;
-  trace.turns.push_back({*std::move(completion), {}});
-  return trace;
-}
-
-/// What an agent that always knows answers; none if the question only has a rule for answers.
-std::optional<std::string> reference_answer(const Answer& answer) {
-  if (const auto* exact = std::get_if<ExactAnswer>(&answer)) return exact->accepted.front();
-  if (const auto* numeric = std::get_if<NumericAnswer>(&answer))
-    return to_text(Json(numeric->value));
-  if (const auto* regex = std::get_if<RegexAnswer>(&answer)) return regex->reference;
-  if (const auto* schema = std::get_if<SchemaAnswer>(&answer)) return schema->reference;
-  return choice_label(std::get<ChoiceAnswer>(answer).correct);
-}
-
-/// A multiple choice answered by a stand-in, which has no log-probabilities to compare.
-Grade grade_named_choice(const ChoiceAnswer& choice, const std::string& answer) {
-  const std::string correct = choice_label(choice.correct);
-  Grade grade;
-  grade.grader = "named-choice";
-  grade.version = "1";
-  grade.digest = Hasher().field(grade.grader).field(grade.version).finish().hex();
-  grade.score = answer == correct ? 1 : 0;
-  grade.explanation = answer == correct ? "the right choice" : "no choice was made";
-  grade.evidence = {{"answer", answer}, {"correct", correct}};
-  return grade;
-}
-
-Result<TrialResult> make_question_trial(const PlannedTrial& planned, const Task& task,
-                                        const TrialContext& context, TrialRecorder& recorder,
-                                        TurnObserver& turns, std::stop_token stop) {
-  const QaTask& question = std::get<QaTask>(task.content);
-  const auto* choice = std::get_if<ChoiceAnswer>(&question.answer);
-  RecordingObserver observer(planned, context.served, recorder, turns);
-  Trace trace;
-  if (context.spec.agent == AgentKind::Reference) {
-    auto answer = reference_answer(question.answer);
-    if (!answer) return without_grade(Verdict::Skipped, "the question has no reference answer");
-    trace.answer = *std::move(answer);
-  } else if (context.spec.agent == AgentKind::Model && choice == nullptr) {
-    auto asked = ask(planned, task, context, observer, stop);
-    if (!asked) return broken(asked.error().during("asking the model"), stop, Verdict::Infra);
-    trace = *std::move(asked);
-  }
-  if (stop.stop_requested()) return cancelled("the trial was stopped");
-  if (auto told = recorder.agent_end(trace.end, "", trace.answer); !told) return told.error();
-
-  const auto start = context.clock.now();
-  Result<Grade> grade = [&]() -> Result<Grade> {
-    if (choice == nullptr) return AnswerGrader().grade(task, trace, nullptr, stop);
-    if (context.spec.agent != AgentKind::Model) return grade_named_choice(*choice, trace.answer);
-    return ChoiceGrader(*context.model).grade(task, trace, nullptr, stop);
-  }();
-  if (!grade) return broken(grade.error().during("grading"), stop, Verdict::GraderError);
-  TrialResult result = graded(*std::move(grade), trace);
-  result.outcome.grading_time = since(context.clock, start);
-  add_usage(result.outcome, trace);
-  return result;
-}
 
 }  // namespace
 

@@ -21,6 +21,7 @@ struct MemoryMachine {
   std::map<std::string, unsigned> modes;  ///< Of the files that were written.
   Command command;
   std::vector<std::vector<std::string>> commands_run;
+  Json usage = Json::object();  ///< What its limits caught.
 };
 
 template <typename Base>
@@ -80,10 +81,14 @@ class MemoryGradingWorkspace final : public MemoryWorkspaceOf<GradingWorkspace> 
   SealFindings findings_;
 };
 
+/// A file that makes a memory machine's tree one that no grading machine can be made of.
+inline constexpr const char* kUnfit = "/app/unfit";
+
 class MemoryAgentWorkspace final : public MemoryWorkspaceOf<AgentWorkspace> {
  public:
   using MemoryWorkspaceOf::MemoryWorkspaceOf;
   Result<std::unique_ptr<GradingWorkspace>> seal(std::vector<StagedFolder>) override {
+    if (machine_->files.count(kUnfit) > 0) return invalid("no machine can be made of this");
     auto copy = std::make_shared<MemoryMachine>(*machine_);
     SealFindings findings;
     if (copy->files.erase("/logs/verifier/reward.txt") > 0) {
@@ -92,7 +97,7 @@ class MemoryAgentWorkspace final : public MemoryWorkspaceOf<AgentWorkspace> {
     return std::unique_ptr<GradingWorkspace>(
         std::make_unique<MemoryGradingWorkspace>(copy, std::move(findings)));
   }
-  Json usage() override { return Json::object(); }
+  Json usage() override { return machine_->usage; }
 };
 
 /// A sandbox without a machine: every box starts empty and runs `command`.
@@ -109,11 +114,15 @@ class MemorySandbox final : public Sandbox {
                                                 std::vector<StagedFolder>) override {
     auto machine = std::make_shared<MemoryMachine>();
     machine->command = command_;
+    machine->usage = usage_;
     return std::unique_ptr<AgentWorkspace>(std::make_unique<MemoryAgentWorkspace>(machine));
   }
   [[nodiscard]] Json capabilities() const override { return {{"backend", "memory"}}; }
+  /// What the limits of machines that start from now on will have caught.
+  void set_usage(Json usage) { usage_ = std::move(usage); }
 
  private:
+  Json usage_ = Json::object();
   MemoryMachine::Command command_;
 };
 
