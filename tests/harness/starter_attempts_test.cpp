@@ -10,6 +10,7 @@
 
 #include "harness/sandbox/sandbox.h"
 #include "tasks/suite.h"
+#include "tests/support/sandbox_needed.h"
 
 namespace trialwright {
 namespace {
@@ -57,7 +58,7 @@ class StarterAttempts : public testing::Test {
  protected:
   void SetUp() override {
     auto sandbox = open_bubblewrap_sandbox();
-    if (!sandbox) GTEST_SKIP() << sandbox.error().message;
+    if (!sandbox) SKIP_FOR_WANT_OF_A_SANDBOX(sandbox.error());
     sandbox_ = std::move(*sandbox);
     auto suite = load_suite(fs::path(TRIALWRIGHT_SOURCE_FOLDER) / "tasks/suites/starter");
     ASSERT_TRUE(suite) << suite.error().message;

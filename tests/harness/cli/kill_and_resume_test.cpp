@@ -15,6 +15,7 @@
 #include "results/database.h"
 #include "results/run_reader.h"
 #include "tests/harness/cli/program.h"
+#include "tests/support/sandbox_needed.h"
 
 namespace trialwright {
 namespace {
@@ -39,7 +40,7 @@ class KillAndResume : public testing::Test {
  protected:
   void SetUp() override {
     auto sandbox = open_bubblewrap_sandbox();
-    if (!sandbox) GTEST_SKIP() << sandbox.error().message;
+    if (!sandbox) SKIP_FOR_WANT_OF_A_SANDBOX(sandbox.error());
     auto script =
         read_file(fs::path(TRIALWRIGHT_GOLDEN_FOLDER) / "harness/cli/some_tasks_solved.jsonl");
     ASSERT_TRUE(script) << script.error().message;

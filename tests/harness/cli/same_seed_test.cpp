@@ -6,6 +6,7 @@
 #include "results/event_format.h"
 #include "results/run_reader.h"
 #include "tests/harness/cli/program.h"
+#include "tests/support/sandbox_needed.h"
 
 namespace trialwright {
 namespace {
@@ -19,7 +20,7 @@ class SameSeed : public testing::Test {
       GTEST_SKIP() << "the model smollm2-135m is not pulled";
     }
     auto sandbox = open_bubblewrap_sandbox();
-    if (!sandbox) GTEST_SKIP() << sandbox.error().message;
+    if (!sandbox) SKIP_FOR_WANT_OF_A_SANDBOX(sandbox.error());
   }
 
   /// Three questions and one workspace task, sampled hot enough that chance matters.

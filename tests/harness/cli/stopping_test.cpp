@@ -11,6 +11,7 @@
 #include "harness/sandbox/sandbox.h"
 #include "results/run_reader.h"
 #include "tests/harness/cli/program.h"
+#include "tests/support/sandbox_needed.h"
 
 namespace trialwright {
 namespace {
@@ -59,7 +60,8 @@ class Stopping : public testing::Test {
 };
 
 TEST_F(Stopping, InterruptEndsWith130AndAFileThatCanBeResumed) {
-  if (auto sandbox = open_bubblewrap_sandbox(); !sandbox) GTEST_SKIP() << sandbox.error().message;
+  if (auto sandbox = open_bubblewrap_sandbox(); !sandbox)
+    SKIP_FOR_WANT_OF_A_SANDBOX(sandbox.error());
   const ProgramResult stopped = stop_by(SIGINT);
   EXPECT_EQ(stopped.exit_code, 130);
   EXPECT_THAT(stopped.err, HasSubstr("resume"));
@@ -67,7 +69,8 @@ TEST_F(Stopping, InterruptEndsWith130AndAFileThatCanBeResumed) {
 }
 
 TEST_F(Stopping, TerminationEndsWith143AndAFileThatCanBeResumed) {
-  if (auto sandbox = open_bubblewrap_sandbox(); !sandbox) GTEST_SKIP() << sandbox.error().message;
+  if (auto sandbox = open_bubblewrap_sandbox(); !sandbox)
+    SKIP_FOR_WANT_OF_A_SANDBOX(sandbox.error());
   EXPECT_EQ(stop_by(SIGTERM).exit_code, 143);
   expect_resumable();
 }

@@ -11,6 +11,7 @@
 
 #include "base/files.h"
 #include "harness/sandbox/sandbox.h"
+#include "tests/support/sandbox_needed.h"
 
 namespace trialwright {
 
@@ -35,7 +36,7 @@ class SandboxTest : public ::testing::TestWithParam<Recipe> {
       GTEST_SKIP() << "boxes with ids of their own need root";
     }
     auto opened = open_bubblewrap_sandbox({.single_id = GetParam() == Recipe::Single});
-    if (!opened) GTEST_SKIP() << "no sandbox here: " << opened.error().message;
+    if (!opened) SKIP_FOR_WANT_OF_A_SANDBOX(opened.error());
     sandbox_ = std::move(*opened);
     limits_.memory_bytes = std::uint64_t{256} << 20U;
     limits_.storage_bytes = std::uint64_t{64} << 20U;
