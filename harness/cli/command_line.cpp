@@ -1,13 +1,15 @@
 #include "harness/cli/command_line.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <exception>
-#include <optional>
 
+#include "base/files.h"
 #include "base/text.h"
 #include "harness/cli/commands.h"
 
@@ -77,6 +79,14 @@ int report_internal(const std::string& what) {
   return kExitInternal;
 }
 
+/// Every trial at once takes some twenty descriptors, and shells start programs with few.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int run_named_command(std::span<const std::string> arguments) {
   const Console out(STDOUT_FILENO, "auto");
   if (!arguments.empty() && (arguments[0] == "--version" || arguments[0] == "-V")) {
@@ -114,8 +124,13 @@ int run_command_line(std::span<const std::string> arguments) {
     const bool thrown = std::current_exception() != nullptr;
     std::_Exit(report_internal(thrown ? exception_text() : "the program cannot go on"));
   });
+  raise_descriptor_limit();
   try {
-    return run_named_command(arguments);
+    const int code = run_named_command(arguments);
+    const int lost = Console::lost_output();
+    if (code != kExitDone || lost == 0 || lost == EPIPE) return code;
+    report_error(unavailable("writing to standard output: " + errno_text(lost)));
+    return kExitUsage;  // Nothing is wrong with what was done, only with the place.
   } catch (...) {
     return report_internal(exception_text());
   }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -17,6 +18,9 @@ namespace trialwright {
 
 namespace {
 
+// The process has one standard output, whichever console it is written through.
+std::atomic<int> output_failure{0};
+
 bool is_set(const char* name) {
   const char* value = std::getenv(name);
   return value != nullptr && *value != '\0';
@@ -25,7 +29,9 @@ bool is_set(const char* name) {
 bool wants_colours(std::string_view choice, bool is_terminal) {
   if (choice == "always") return true;
   if (choice == "never" || is_set("NO_COLOR")) return false;
-  if (is_set("CLICOLOR_FORCE")) return true;
+  if (is_set("CLICOLOR_FORCE") && std::string_view(std::getenv("CLICOLOR_FORCE")) != "0") {
+    return true;
+  }
   const char* term = std::getenv("TERM");
   return is_terminal && (term == nullptr || std::string_view(term) != "dumb");
 }
@@ -67,11 +73,16 @@ std::string Console::paint(std::string_view text, Colour colour) const {
   return painted(text, has_colours_ ? colour : Colour::Plain);
 }
 
+int Console::lost_output() { return output_failure; }
+
 bool Console::write(std::string_view text) const {
   while (!text.empty()) {
     const ssize_t written = ::write(fd_, text.data(), text.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return false;
+    if (written < 0) {
+      if (fd_ == STDOUT_FILENO) output_failure = errno;
+      return false;
+    }
     text.remove_prefix(static_cast<std::size_t>(written));
   }
   return true;

@@ -28,6 +28,9 @@ class Console {
   /// Writes the text whole, also to a pipe. Nobody is told of a reader that has gone away; false
   /// lets a caller stop working for it.
   bool write(std::string_view text) const;
+  /// Why something could not be written to standard output, as an errno value, or 0: by whichever
+  /// console, since the program began. A program must not say that it printed what nobody gets.
+  static int lost_output();
   bool line(std::string_view text) const { return write(std::string(text) + "\n"); }
 
  private:

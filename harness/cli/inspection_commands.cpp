@@ -154,6 +154,9 @@ int run_replay(const Arguments& arguments) {
   if (name.empty()) {
     return report_error(invalid("the run had no model, so there is nothing to replay"));
   }
+  if (auto trusted = check_recorded_endpoint(name, arguments); !trusted) {
+    return report_error(trusted.error());
+  }
   auto options = read_engine_options(arguments);
   if (!options) return report_error(options.error());
   if (!arguments.has("context")) options->context_tokens_max = spec->context_tokens_max.value_or(0);
@@ -161,7 +164,10 @@ int run_replay(const Arguments& arguments) {
   if (!model) return report_error(model.error());
   const SignalStop signals;
   auto report = replay_trial(*reader, reference->trial_id, **model, signals.token());
-  if (!report) return report_error(report.error());
+  if (!report) {
+    const int code = report_error(report.error());
+    return signals.signal() != 0 ? 128 + signals.signal() : code;
+  }
   const Console out = output_console(arguments);
   if (report->same) {
     out.line(out.paint("✓ same", Colour::Green) + "  " + counted(report->tokens, "token") + " in " +

@@ -1,6 +1,5 @@
 #include "harness/cli/open_model.h"
 
-#include <cmath>
 #include <cstdlib>
 
 #include "base/files.h"
@@ -14,10 +13,6 @@ namespace {
 
 constexpr std::string_view kScripted = "scripted:";
 constexpr const char* kKeyVariable = "TRIALWRIGHT_API_KEY";
-
-bool is_endpoint(const std::string& name) {
-  return name.starts_with("http://") || name.starts_with("https://");
-}
 
 Result<std::unique_ptr<Model>> open_endpoint(const std::string& name) {
   const std::size_t hash = name.find('#');
@@ -41,7 +36,31 @@ Result<std::unique_ptr<Model>> open_script(const std::string& name) {
   return std::unique_ptr<Model>(*std::move(model));
 }
 
+/// "localhost", a number such as 127.0.0.1, or [::1]: never a name that somebody else resolves.
+bool is_on_this_machine(std::string_view url) {
+  std::string_view host = url.substr(url.find("://") + 3);
+  host = host.substr(0, host.find_first_of("/?#"));
+  if (host.find('@') != std::string_view::npos) return false;
+  const bool bracketed = host.starts_with("[");
+  host = host.substr(0, bracketed ? host.find(']') + 1 : host.find(':'));
+  if (host == "localhost" || host == "[::1]") return true;
+  return host.starts_with("127.") &&
+         host.find_first_not_of("0123456789.") == std::string_view::npos;
+}
+
 }  // namespace
+
+bool is_endpoint(const std::string& name) {
+  return name.starts_with("http://") || name.starts_with("https://");
+}
+
+Result<void> check_recorded_endpoint(const std::string& name, const Arguments& arguments) {
+  if (!is_endpoint(name) || is_on_this_machine(name)) return {};
+  if (arguments.text("model") == name) return {};
+  return invalid("the run's file names the endpoint \"" + name +
+                 "\", which is on another machine; say '--model " + name +
+                 "' to send its questions, and a key if one is set, there");
+}
 
 Result<EngineOptions> read_engine_options(const Arguments& arguments) {
   EngineOptions options;

@@ -34,6 +34,14 @@ Result<std::filesystem::path> model_file(const std::string& name);
 /// The same model's name from any folder: files become absolute paths.
 std::string rooted_model_name(const std::string& name);
 
+/// True for `http://HOST/v1#NAME` and the like: a model that somebody else runs.
+bool is_endpoint(const std::string& name);
+
+/// Checks an endpoint that a run's file names before anything, such as the key, is sent to it:
+/// files come from other people too. One on this machine is fine, any other must be named by
+/// --model as well. Errors: Invalid.
+Result<void> check_recorded_endpoint(const std::string& name, const Arguments& arguments);
+
 /// Opens what --model names: a name of the manifest, a GGUF file, `http://HOST/v1#NAME` for an
 /// OpenAI-compatible endpoint (its key in TRIALWRIGHT_API_KEY), or `scripted:FILE.jsonl`.
 /// Errors: NotFound with the command that pulls it, if the manifest's model is not there yet.

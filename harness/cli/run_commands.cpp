@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <fstream>
-#include <set>
 #include <thread>
 
 #include "base/clock.h"
@@ -101,10 +100,12 @@ int print_plan(const RunSpec& spec, const std::vector<Task>& tasks, const Consol
   std::int64_t tokens = 0;
   std::chrono::seconds time{0};
   for (const Task& task : tasks) {
-    time += agent_timeout(spec, task) * spec.epochs;
+    time += agent_time_max(spec, task) * spec.epochs;
     if (spec.agent != AgentKind::Model) continue;
     if (const auto* question = std::get_if<QaTask>(&task.content)) {
-      const bool choice = std::holds_alternative<ChoiceAnswer>(question->answer);
+      // Endpoints cannot compare choices by their probabilities, and are asked for the letter.
+      const bool choice =
+          std::holds_alternative<ChoiceAnswer>(question->answer) && !is_endpoint(spec.model);
       turns += choice ? 0 : spec.epochs;
       tokens += choice ? 0 : static_cast<std::int64_t>(question->tokens_max) * spec.epochs;
     } else {
@@ -116,7 +117,7 @@ int print_plan(const RunSpec& spec, const std::vector<Task>& tasks, const Consol
            counted(spec.epochs, "epoch") + " = " + counted(trials, "trial"));
   out.line("agent " + std::string(agent_name(spec.agent)) +
            (spec.model.empty() ? "" : " " + visible_line(spec.model)) + "  scaffold " +
-           spec.scaffold.name + "  seed " + std::to_string(spec.seed));
+           visible_line(spec.scaffold.name) + "  seed " + std::to_string(spec.seed));
   out.line("at most " + counted(turns, "turn") + ", " + counted(tokens, "generated token") + ", " +
            duration_text(time) + " of agents' time");
   return kExitDone;
@@ -213,6 +214,12 @@ int run_resume(const Arguments& arguments) {
   if (!store) return report_error(store.error());
   auto spec = recorded_spec(store->run());
   if (!spec) return report_error(spec.error().during(path->string()));
+  if (arguments.has("model") && rooted_model_name(arguments.text("model")) != spec->model) {
+    return report_error(invalid("--model is not what the run began with, \"" + spec->model + "\""));
+  }
+  if (auto trusted = check_recorded_endpoint(spec->model, arguments); !trusted) {
+    return report_error(trusted.error());
+  }
   if (!arguments.has("jobs")) {
     auto jobs = int_field_or(store->run().environment, "jobs", 1);
     if (!jobs) return report_error(integrity(jobs.error().message).during(path->string()));
@@ -248,28 +255,32 @@ void add(std::vector<Flag>& flags, std::vector<Flag> more) {
 
 std::vector<Command> run_commands() {
   std::vector<Flag> flags = selection_flags();
-  add(flags, {{"model", "MODEL",
-               "A name of 'models list', a GGUF file, http://HOST/v1#NAME, or "
-               "scripted:FILE; qwen2.5-coder-1.5b if left out.",
-               'm', false},
-              {"agent", "KIND", "model, nothing or reference: the two baselines need no model.",
-               '\0', false},
-              {"scaffold", "FILE", "A scaffold document (TOML); the bundled one if left out.", '\0',
-               false},
-              {"protocol", "NAME", "How tools are called: auto, native or fenced.", '\0', false},
-              {"epochs", "N", "Attempts at each task; 1 if left out.", 'e', false},
-              {"seed", "N", "Seed of every draw, --sample included; 0 if left out.", '\0', false},
-              {"max-turns", "N", "Turns in a trial, instead of the scaffold's limit.", '\0', false},
-              {"trial-timeout", "SECONDS", "Time of an agent in a trial, instead of the task's.",
-               '\0', false},
-              {"list", "", "Print the chosen tasks and stop.", '\0', false},
-              {"dry-run", "", "Print the plan and the most it can cost, and stop.", '\0', false},
-              {"output", "FILE", "The run's file; a new one in the runs folder if left out.", 'o',
-               false}});
+  add(flags,
+      {{"model", "MODEL",
+        "A name of 'models list', a GGUF file, http://HOST/v1#NAME, or "
+        "scripted:FILE; qwen2.5-coder-1.5b if left out.",
+        'm', false},
+       {"agent", "KIND", "model, nothing or reference: the two baselines need no model.", '\0',
+        false},
+       {"scaffold", "FILE", "A scaffold document (TOML); the bundled one if left out.", '\0',
+        false},
+       {"protocol", "NAME", "How tools are called: auto, native or fenced.", '\0', false},
+       {"epochs", "N", "Attempts at each task; 1 if left out.", 'e', false},
+       {"seed", "N", "Seed of every draw, --sample included; 0 if left out.", '\0', false},
+       {"max-turns", "N", "Turns in a trial, instead of the scaffold's limit.", '\0', false},
+       {"trial-timeout", "SECONDS",
+        "Time of an agent in a trial, all steps together, instead of the task's.", '\0', false},
+       {"list", "", "Print the chosen tasks and stop.", '\0', false},
+       {"dry-run", "", "Print the plan and the most it can cost, and stop.", '\0', false},
+       {"output", "FILE", "The run's file; a new one in the runs folder if left out.", 'o',
+        false}});
   add(flags, sampling_flags());
   add(flags, session_flags());
   add(flags, engine_flags());
   std::vector<Flag> resume_flags = session_flags();
+  resume_flags.push_back({"model", "MODEL",
+                          "The run's own model, to confirm an endpoint on another machine.", 'm',
+                          false});
   add(resume_flags, engine_flags());
   return {
       {"run", "[SUITE] [GLOB…]", "Make trials of tasks and record them.",

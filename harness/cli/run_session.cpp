@@ -6,6 +6,7 @@
 #include "harness/cli/signals.h"
 #include "harness/cli/summary.h"
 #include "harness/run/plan.h"
+#include "harness/sandbox/cgroup.h"
 #include "results/run_folder.h"
 #include "results/run_reader.h"
 
@@ -22,21 +23,21 @@ Result<int> exit_code_of_run(const std::filesystem::path& path, double error_per
   if (!counts) return counts.error();
   int scored = 0;
   int broken = 0;
-  int total = 0;
+  int attempted = 0;
   for (const auto& [verdict, count] : *counts) {
-    total += count;
-    if (enters_score(verdict))
-      scored += count;
-    else if (verdict != Verdict::Skipped)
-      broken += count;
+    if (verdict == Verdict::Skipped) continue;
+    attempted += count;
+    if (enters_score(verdict)) scored += count;
+    // Tampering is the agent's doing.
+    if (verdict == Verdict::Infra || verdict == Verdict::GraderError) broken += count;
   }
   if (scored == 0) {
     err.line("the run is invalid: no trial was scored");
     return kExitRunInvalid;
   }
-  if (100.0 * broken > error_percent_max * total) {
-    err.line("the run is invalid: " + std::to_string(broken) + " of " + counted(total, "trial") +
-             " ended in errors of the machine or the graders");
+  if (100.0 * broken > error_percent_max * attempted) {
+    err.line("the run is invalid: " + std::to_string(broken) + " of " +
+             counted(attempted, "trial") + " ended in errors of the machine or the graders");
     return kExitRunInvalid;
   }
   return kExitDone;
@@ -78,21 +79,32 @@ Result<SessionSettings> read_session_settings(const Arguments& arguments) {
   return settings;
 }
 
+std::string limits_warning(const Json& capabilities) {
+  if (capabilities.value("limits", "") != limit_mode_name(LimitMode::Rlimits)) return "";
+  return "memory is limited for each process and processes for each user, not for each trial: no "
+         "control group can be made here";
+}
+
 std::vector<Flag> session_flags() {
   return {
-      {"jobs", "N", "Trials at once; 1 if left out. The embedded model computes up to 8 together.", 'j',
-       false},
-      {"max-tokens", "N", "Stop the run once N tokens are generated (exit 7; resume goes on).",
+      {"jobs", "N", "Trials at once; 1 if left out. The embedded model computes up to 8 together.",
+       'j', false},
+      {"max-tokens", "N",
+       "Start no more trials once N tokens are generated; those under way end as usual (exit 7; "
+       "resume goes on).",
        '\0', false},
-      {"max-time", "SECONDS", "Stop the run after this time (exit 7; resume goes on).", '\0',
-       false},
+      {"max-time", "SECONDS",
+       "Start no more trials after this time; those under way end as usual (exit 7; resume goes "
+       "on).",
+       '\0', false},
       {"max-error-rate", "PERCENT",
        "More errors of machine or graders make the run invalid (exit 3); 10 if left out.", '\0',
        false},
       {"progress", "STYLE", "auto, bar, lines or none.", '\0', false},
       {"durable", "", "Commits reach the disk before they count, so a power cut loses nothing.",
        '\0', false},
-      {"quiet", "", "Print nothing but the run's id.", 'q', false},
+      {"quiet", "", "Print nothing but the run's id, or its file where --output names one.", 'q',
+       false},
   };
 }
 
@@ -108,6 +120,8 @@ int run_session(RunStore store, const RunSpec& spec, const std::vector<Task>& ta
   const int total = static_cast<int>(store.pending().size());
   auto progress = make_progress(settings.progress, err, total, clock);
   const std::string id = store.run().id;
+  const std::string warning = sandbox == nullptr ? "" : limits_warning(sandbox->capabilities());
+  if (!warning.empty()) err.line(err.paint("!", Colour::Yellow) + " " + warning);
   if (!settings.quiet) {
     err.line("run " + err.paint(id, Colour::Bold) + "  " + counted(total, "trial") + ", " +
              (spec.model.empty() ? "agent " + std::string(agent_name(spec.agent))
@@ -131,7 +145,8 @@ int run_session(RunStore store, const RunSpec& spec, const std::vector<Task>& ta
   if (!root) return report_error(root.error().during("closing run " + id));
   // From here the run is one closed file.
   if (settings.quiet) {
-    out.line(id);
+    out.line(name_of_run(id, path));
+    if (auto flagged = print_flags(path, err); !flagged) return report_error(flagged.error());
   } else if (auto printed = print_summary(path, out); !printed) {
     return report_error(printed.error());
   } else {

@@ -28,10 +28,15 @@ std::vector<Flag> session_flags();
 /// Errors: Invalid, naming the flag.
 Result<SessionSettings> read_session_settings(const Arguments& arguments);
 
+/// What to say before a run on a sandbox whose limits are weaker than promised; empty if they hold.
+std::string limits_warning(const Json& capabilities);
+
 /// Makes the missing trials of an open store and prints the summary.
 ///
-/// Opens the sandbox if a task needs one, shows progress, stops on SIGINT and SIGTERM, closes the
+/// Warns once of limits that do not hold, shows progress, stops on SIGINT and SIGTERM, closes the
 /// store in order. Returns the exit code.
+///
+/// sandbox  null where no task needs one.
 int run_session(RunStore store, const RunSpec& spec, const std::vector<Task>& tasks, Model* model,
                 Sandbox* sandbox, const SessionSettings& settings, const Arguments& arguments);
 

@@ -63,7 +63,25 @@ std::string effort_text(const std::vector<TrialSummary>& trials,
   return text;
 }
 
+void print_changes(const std::vector<ServedModelChange>& changes, const Console& console) {
+  for (const ServedModelChange& change : changes) {
+    console.line(console.paint("! flagged:", Colour::Yellow) + " the endpoint served \"" +
+                 visible_line(change.now) + "\" instead of \"" + visible_line(change.first) +
+                 "\" in " + counted(change.trials, "trial") + ", first in " +
+                 visible_line(change.task) + "@" + std::to_string(change.epoch));
+  }
+}
+
 }  // namespace
+
+Result<void> print_flags(const std::filesystem::path& run, const Console& err) {
+  auto reader = RunReader::open(run);
+  if (!reader) return reader.error();
+  auto changes = reader->served_model_changes();
+  if (!changes) return changes.error();
+  print_changes(*changes, err);
+  return {};
+}
 
 Result<void> print_summary(const std::filesystem::path& run, const Console& out) {
   auto reader = RunReader::open(run);
@@ -94,12 +112,7 @@ Result<void> print_summary(const std::filesystem::path& run, const Console& out)
   out.line("over " + counted(whole.reward.tasks, "task") + ", " + grouped(whole.scored) + " of " +
            counted(whole.planned, "trial") + " scored:  " + count_text(whole, out));
   out.line(effort_text(*trials, *elapsed));
-  for (const ServedModelChange& change : *changes) {
-    out.line(out.paint("! flagged:", Colour::Yellow) + " the endpoint served \"" +
-             visible_line(change.now) + "\" instead of \"" + visible_line(change.first) + "\" in " +
-             counted(change.trials, "trial") + ", first in " + visible_line(change.task) + "@" +
-             std::to_string(change.epoch));
-  }
+  print_changes(*changes, out);
   out.line("run " + record->id + "  " + visible_line(run.string()));
   return {};
 }

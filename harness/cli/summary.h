@@ -11,4 +11,7 @@ namespace trialwright {
 /// Errors: as RunReader.
 Result<void> print_summary(const std::filesystem::path& run, const Console& out);
 
+/// Prints only what makes the run's numbers doubtful, a line each. Errors: as RunReader.
+Result<void> print_flags(const std::filesystem::path& run, const Console& err);
+
 }  // namespace trialwright
