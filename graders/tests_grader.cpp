@@ -26,7 +26,7 @@ std::string output_tail(const CapturedStream& stream) {
   return to_valid_utf8(text);
 }
 
-/// What the tests said last, for a sentence: ", and said last: …"; empty if they said nothing.
+/// What the tests printed last: as a rule, what they missed. Empty if they printed nothing.
 std::string last_words(const CapturedStream& stream) {
   const std::string text = stream.text();
   std::string_view line;
@@ -39,7 +39,7 @@ std::string last_words(const CapturedStream& stream) {
   std::replace_if(
       words.begin(), words.end(),
       [](char c) { return static_cast<unsigned char>(c) < 0x20U || c == 0x7F; }, ' ');
-  return ", and said last: " + words + (line.size() > kLineBytesMax ? "[...]" : "");
+  return words + (line.size() > kLineBytesMax ? "[...]" : "");
 }
 
 /// "the tests exited with 1", "the tests ran out of their 60 s" …
@@ -86,7 +86,6 @@ Result<void> score_reward_files(VerifierWorkspace& workspace, const CommandResul
   grade.score = files->from_json ? *files->from_json : *files->from_text;
   grade.explanation = std::string("reward ") + number_text(grade.score) + " from " +
                       (files->from_json ? "reward.json" : "reward.txt") + "; " + ended;
-  if (grade.score < 1) grade.explanation += last_words(result.out);
   if (files->from_json) grade.evidence["reward_json"] = files->json;
   if (files->from_text) grade.evidence["reward_txt"] = *files->from_text;
   if (files->from_json && files->from_text && *files->from_json != *files->from_text) {
@@ -143,11 +142,13 @@ Result<Grade> TestsGrader::grade_step(const Task& task, std::size_t step,
   if (content->reward == RewardSource::ExitCode) {
     grade.score = result->end == CommandEnd::Exited && result->code == 0 ? 1 : 0;
     grade.explanation = how_it_ended(*result, timeout);
-    if (grade.score < 1) grade.explanation += last_words(result->out);
   } else {
     auto scored = score_reward_files(workspace, *result, timeout, grade);
     if (!scored) return scored.error();
   }
+  // What was missed comes first: it is what tells one failure from another.
+  const std::string words = grade.score < 1 ? last_words(result->out) : "";
+  if (!words.empty()) grade.explanation = words + " (" + grade.explanation + ")";
   if (Json ctrf = read_ctrf(workspace); !ctrf.is_null()) {
     explain_ctrf(ctrf, grade.explanation);
     grade.evidence["ctrf"] = std::move(ctrf);

@@ -1,5 +1,7 @@
 #include "harness/run/trial_outcome.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "results/event_format.h"
 
@@ -9,17 +11,26 @@ namespace {
 
 constexpr std::size_t kAlikeBytesMax = 120;
 
-/// The first line, with digits and paths made alike, so that the same cause gives the same text.
+/// Bytes around a path in a sentence.
+constexpr std::string_view kPathEnds = " '\",:;()";
+
+/// The first line, with numbers and absolute paths made alike, so that the same cause gives the
+/// same text.
 std::string alike(std::string_view text) {
   text = text.substr(0, text.find('\n')).substr(0, kAlikeBytesMax);
   text.remove_suffix(incomplete_utf8_tail(text));
   std::string out;
-  for (const char c : text) {
-    const bool digit = c >= '0' && c <= '9';
-    if (!digit)
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    const bool starts = at == 0 || kPathEnds.find(text[at - 1]) != std::string_view::npos;
+    if (c == '/' && starts) {
+      out += "/…";
+      at = std::min(text.find_first_of(kPathEnds, at), text.size()) - 1;
+    } else if (c < '0' || c > '9') {
       out += c;
-    else if (out.empty() || out.back() != '#')
+    } else if (out.empty() || out.back() != '#') {
       out += '#';
+    }
   }
   return out;
 }

@@ -200,10 +200,9 @@ TEST(TestsGrader, QuotesTheLastLineOfTestsThatFailed) {
   workspace.next_result =
       ended(CommandEnd::Exited, 0, "checking\nnotes.txt: \x1b[31mexpected 3 lines, found 2\r\n \n");
   EXPECT_EQ(grade_of(workspace).explanation,
-            "reward 0.0 from reward.txt; the tests exited with 0, and said last: notes.txt:  "
-            "[31mexpected 3 lines, found 2");
-  EXPECT_THAT(grade_of(workspace, RewardSource::ExitCode).explanation,
-              testing::StartsWith("the tests exited with 0"));
+            "notes.txt:  [31mexpected 3 lines, found 2 (reward 0.0 from reward.txt; the tests "
+            "exited with 0)");
+  EXPECT_EQ(grade_of(workspace, RewardSource::ExitCode).explanation, "the tests exited with 0");
 
   workspace.next_result = ended(CommandEnd::Exited, 1, std::string(1000, 'x'));
   EXPECT_LT(grade_of(workspace, RewardSource::ExitCode).explanation.size(), 250U);

@@ -154,6 +154,16 @@ TEST(TrialOutcome, HasASignatureOfWholeCharacters) {
   EXPECT_EQ(result.outcome.signature, "infra: " + std::string(119, 'x'));
 }
 
+TEST(TrialOutcome, HasOneSignatureForOneCauseWithOtherNumbersAndPaths) {
+  const auto signature = [](const std::string& reason) {
+    return without_grade(Verdict::Infra, reason).outcome.signature;
+  };
+  EXPECT_EQ(signature("/app/count.sh is missing, 12 of 3 wanted"),
+            "infra: /… is missing, # of # wanted");
+  EXPECT_EQ(signature("found '/a/b 1', not /"), "infra: found '/… #', not /…");
+  EXPECT_EQ(signature("and/or"), "infra: and/or");
+}
+
 TEST(Reference, StagesAFolderWithoutFollowingItsLinks) {
   auto folder = TemporaryFolder::make();
   ASSERT_TRUE(folder);
