@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 namespace trialwright {
 namespace {
@@ -20,11 +21,36 @@ constexpr std::size_t kNamedMax = 20;
 // Where tests give their verdict. Agents are not told of it.
 constexpr const char* kVerdictFolder = "/logs/verifier";
 
-int open_in(int folder, const std::string& path, unsigned flags) {
+int try_open_in(int folder, const std::string& path, unsigned flags) {
   open_how how{};
   how.flags = flags | O_CLOEXEC;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
   return static_cast<int>(syscall(SYS_openat2, folder, path.c_str(), &how, sizeof how));
+}
+
+/// Makes the folders on the way to `path`, and a folder there, ones that their owner may look into.
+void open_up(int folder, const std::string& path) {
+  for (std::size_t at = 0; at < path.size();) {
+    const std::size_t end = std::min(path.find('/', at), path.size());
+    const FileDescriptor here(try_open_in(folder, path.substr(0, end), O_PATH | O_DIRECTORY));
+    struct stat info {};
+    if (!here || fstat(here.get(), &info) != 0) return;
+    if ((info.st_mode & S_IRWXU) != S_IRWXU) {
+      // A descriptor of this sort can be named, but not used itself.
+      const std::string name = "/proc/self/fd/" + std::to_string(here.get());
+      if (chmod(name.c_str(), (info.st_mode & 07777U) | S_IRWXU) != 0) return;
+    }
+    at = end + 1;
+  }
+}
+
+/// Of a tree that an agent filled. It may have closed a folder to its owner, who is root inside,
+/// where that means nothing, and outside an ordinary user: what tests can see must be seen here.
+int open_in(int folder, const std::string& path, unsigned flags) {
+  const int file = try_open_in(folder, path, flags);
+  if (file >= 0 || errno != EACCES) return file;
+  open_up(folder, path);
+  return try_open_in(folder, path, flags);
 }
 
 /// The path as those inside know it.
