@@ -54,6 +54,20 @@ std::string quoted_part(const std::string& message) {
   return message;
 }
 
+bool is_switch(const Command& command, const std::string& name) {
+  return std::ranges::any_of(command.flags, [&](const Flag& flag) {
+    return flag.name == name && flag.value_name.empty();
+  });
+}
+
+/// The library knows operands by a name, which users must not find to be a flag.
+bool names_operands(std::span<const std::string> words) {
+  const auto end = std::ranges::find(words, "--");
+  return std::any_of(words.begin(), end, [](const std::string& word) {
+    return word == dashed(kPositionals) || word.starts_with(dashed(kPositionals) + "=");
+  });
+}
+
 Result<void> check_repeats(const Command& command, const cxxopts::ParseResult& parsed) {
   for (const Flag& flag : command.flags) {
     if (!flag.repeated && !flag.value_name.empty() && parsed.count(flag.name) > 1) {
@@ -126,6 +140,10 @@ Result<double> Arguments::number(const std::string& name, double otherwise, doub
 Result<Arguments> parse_arguments(const Command& command, std::span<const std::string> words) {
   std::vector<const char*> argv = {"trialwright"};
   for (const std::string& word : words) argv.push_back(word.c_str());
+  if (names_operands(words)) {
+    return invalid("'trialwright " + command.name + "' has no flag " + dashed(kPositionals) +
+                   "; see 'trialwright help " + command.name + "'");
+  }
   Arguments arguments;
   try {
     cxxopts::Options options = options_of(command);
@@ -134,7 +152,7 @@ Result<Arguments> parse_arguments(const Command& command, std::span<const std::s
     for (const cxxopts::KeyValue& item : parsed.arguments()) {
       if (item.key() == kPositionals) {
         arguments.add_positional(item.value());
-      } else {
+      } else if (!is_switch(command, item.key()) || item.value() != "false") {
         arguments.add(item.key(), item.value());
       }
     }

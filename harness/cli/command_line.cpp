@@ -110,6 +110,7 @@ int run_named_command(std::span<const std::string> arguments) {
   if (color != "auto" && color != "always" && color != "never") {
     return report_error(invalid("--color must be auto, always or never, not \"" + color + "\""));
   }
+  choose_colours(color);
   return found.command->run(*parsed);
 }
 

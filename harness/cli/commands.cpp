@@ -4,6 +4,13 @@
 
 namespace trialwright {
 
+namespace {
+
+// What --color said: errors are reported from places that have no arguments.
+std::string chosen_colours = "auto";
+
+}  // namespace
+
 const std::vector<Command>& all_commands() {
   static const std::vector<Command> kCommands = [] {
     std::vector<Command> commands;
@@ -33,8 +40,10 @@ Console error_console(const Arguments& arguments) {
   return {STDERR_FILENO, arguments.text("color", "auto")};
 }
 
+void choose_colours(const std::string& choice) { chosen_colours = choice; }
+
 int report_error(const Error& error) {
-  const Console console(STDERR_FILENO, "auto");
+  const Console console(STDERR_FILENO, chosen_colours);
   console.line(console.paint("trialwright:", Colour::Red) + " " + visible_line(error.message));
   return exit_code_of(error);
 }

@@ -26,6 +26,9 @@ std::vector<Flag> with_common(std::vector<Flag> flags);
 Console output_console(const Arguments& arguments);
 Console error_console(const Arguments& arguments);
 
+/// What --color says, for errors that are reported from now on.
+void choose_colours(const std::string& choice);
+
 /// Prints `trialwright: MESSAGE` on standard error, as one line whatever is in it, and gives the
 /// error's exit code.
 int report_error(const Error& error);

@@ -56,6 +56,9 @@ Result<CompletionRequest> read_request(const Arguments& arguments) {
   auto prompt = read_prompt(arguments);
   if (!prompt) return prompt.error();
   if (prompt->empty()) return invalid("--prompt must not be empty");
+  if (arguments.has("raw") && arguments.has("system")) {
+    return invalid("--raw continues the prompt alone, so --system has no place");
+  }
   if (arguments.has("system")) {
     request.messages.push_back({Role::System, arguments.text("system"), {}, {}});
   }

@@ -1,7 +1,6 @@
 // Help pages, the manual page and shell completions: all made from the table of commands.
 
 #include <algorithm>
-#include <set>
 #include <sstream>
 
 #include "base/text.h"

@@ -27,19 +27,20 @@ struct Tally {
     ++done;
     ++verdicts[verdict];
   }
-  /// "✓ 41  ✗ 50  ! 1": passed and failed always, the others where there are any.
-  [[nodiscard]] std::string text(const Console& console) const {
+  /// "✓ 41  ✗ 50  ! 1": passed and failed always, the others where there are any, no more than
+  /// `kinds_max`.
+  [[nodiscard]] std::string text(const Console& console, int kinds_max) const {
     std::string out;
     for (const Verdict verdict : {Verdict::Passed, Verdict::Failed, Verdict::Limit, Verdict::Infra,
                                   Verdict::GraderError, Verdict::Invalid, Verdict::Skipped}) {
       const auto found = verdicts.find(verdict);
       const int count = found == verdicts.end() ? 0 : found->second;
       const bool always = verdict == Verdict::Passed || verdict == Verdict::Failed;
-      if (count == 0 && !always) continue;
+      if ((count == 0 && !always) || kinds_max-- <= 0) continue;
       out += "  " + console.paint(std::string(verdict_glyph(verdict)) + " " + std::to_string(count),
                                   verdict_colour(verdict));
     }
-    return out.substr(2);
+    return out;
   }
 };
 
@@ -166,11 +167,15 @@ class BarProgress final : public RunObserver {
     const double share = tally_.total == 0 ? 1 : static_cast<double>(tally_.done) / tally_.total;
     std::string percent = std::to_string(static_cast<int>(share * 100));
     percent.insert(0, 3 - std::min<std::size_t>(3, percent.size()), ' ');
-    std::string after = " " + std::to_string(tally_.done) + "/" + std::to_string(tally_.total) +
-                        "  " + tally_.text(console_);
     const auto room_beside = [&](const std::string& text) {
       return columns - 1 - 6 - display_width(text);
     };
+    const std::string done = " " + std::to_string(tally_.done) + "/" + std::to_string(tally_.total);
+    std::string after = done;
+    for (int kinds = 7; kinds > 0 && after == done; --kinds) {
+      const std::string counts = tally_.text(console_, kinds);
+      if (room_beside(done + counts) >= 0) after += counts;
+    }
     if (tally_.done > 0) {
       const auto left = between(tally_.start, now) / tally_.done * (tally_.total - tally_.done);
       const std::string eta = "  eta " + duration_text(left);

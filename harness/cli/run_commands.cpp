@@ -284,9 +284,9 @@ std::vector<Command> run_commands() {
   add(resume_flags, engine_flags());
   return {
       {"run", "[SUITE] [GLOB…]", "Make trials of tasks and record them.",
-       "Makes every chosen task's trials, grades them, and keeps each step in one SQLite file.\n"
-       "SUITE is a bundled suite ('starter' if left out) or a folder of tasks. A run never exits\n"
-       "non-zero because an agent failed.\n\n"
+       "Makes every chosen task's trials, grades them, and keeps each step in one SQLite\n"
+       "file. SUITE is a bundled suite ('starter' if left out) or a folder of tasks. A run\n"
+       "never exits non-zero because an agent failed.\n\n"
        "examples:\n"
        "  trialwright run starter --model qwen2.5-coder-1.5b --epochs 2 -j 2\n"
        "  trialwright run starter 'files/**' -k 'not tag:slow' --limit 5\n"

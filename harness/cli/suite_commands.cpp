@@ -1,8 +1,11 @@
+#include <algorithm>
+
 #include "base/clock.h"
 #include "base/text.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/list_command.h"
 #include "harness/cli/progress.h"
+#include "harness/cli/run_session.h"
 #include "harness/cli/signals.h"
 #include "harness/cli/task_selection.h"
 #include "harness/run/validation.h"
@@ -70,7 +73,7 @@ int run_validate(const Arguments& arguments) {
   if (selected->tasks.empty()) return report_empty_selection(*selected);
   auto repeat = arguments.integer("repeat", 1, 1, 1000);
   if (!repeat) return report_error(repeat.error());
-  auto jobs = arguments.integer("jobs", 1, 1, 256);
+  auto jobs = arguments.integer("jobs", 1, 1, kJobsMax);
   if (!jobs) return report_error(jobs.error());
   const Console out = output_console(arguments);
   const Console err = error_console(arguments);
@@ -101,6 +104,10 @@ int run_validate(const Arguments& arguments) {
     return signals.signal() != 0 ? 128 + signals.signal() : code;
   }
   const bool fit = print_validation(*rows, out);
+  const bool broken = std::ranges::any_of(
+      *rows, [](const TaskValidation& row) { return row.status == ValidationStatus::Broken; });
+  // Nothing is known about such a task.
+  if (broken) return kExitRunInvalid;
   return fit && static_fit ? kExitDone : kExitGateFailed;
 }
 
@@ -113,7 +120,8 @@ std::vector<Command> suite_commands() {
       "Check that references pass and doing nothing fails.",
       "Every task is attempted by its own reference solution and by an agent that does nothing.\n"
       "A task whose reference fails on this machine is reported as 'oracle fails here'; with\n"
-      "--repeat N a task that passes once and fails once is 'unstable'. Exits 1 on any breach.\n\n"
+      "--repeat N a task that passes once and fails once is 'unstable'. Exits 1 on any breach,\n"
+      "and 3 if the machine or a grader failed.\n\n"
       "examples:\n"
       "  trialwright validate starter -j 2\n"
       "  trialwright validate path/to/tasks 'git-*' --repeat 5",

@@ -13,8 +13,7 @@ namespace {
 /// Lets several trials tell one observer.
 class SharedObserver final : public TurnObserver {
  public:
-  SharedObserver(RunObserver& observer)
-      : observer_(observer) {}  // NOLINT(google-explicit-constructor): an adapter
+  explicit SharedObserver(RunObserver& observer) : observer_(observer) {}
 
   void turn_ended(const PlannedTrial& trial, int turns) override {
     const std::lock_guard lock(mutex_);

@@ -29,7 +29,7 @@ Result<Sampling> sampling_from_json(const Json& json) {
   return sampling;
 }
 
-Result<ToolProtocol> settled_protocol(std::string_view name) {
+Result<ToolProtocol> recorded_protocol(std::string_view name) {
   if (name == protocol_name(ToolProtocol::Native)) return ToolProtocol::Native;
   if (name == protocol_name(ToolProtocol::Fenced)) return ToolProtocol::Fenced;
   return invalid("field \"protocol\" must be native or fenced");
@@ -96,7 +96,7 @@ Result<RunSpec> spec_from_json(const Json& json) {
   if (!kind) return kind.error();
   auto scaffold = parse_scaffold(*source);
   if (!scaffold) return scaffold.error().during("field \"scaffold\"");
-  auto settled = settled_protocol(*protocol);
+  auto settled = recorded_protocol(*protocol);
   if (!settled) return settled.error();
   auto sampling = sampling_from_json(json.value("sampling", Json::object()));
   if (!sampling) return sampling.error().during("field \"sampling\"");

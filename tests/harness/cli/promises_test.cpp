@@ -133,6 +133,46 @@ TEST_F(Promises, AQuietRunElsewhereIsNamedAsResumeFindsIt) {
   EXPECT_EQ(trialwright({"show", run.out.substr(0, run.out.size() - 1)}).exit_code, 0);
 }
 
+TEST_F(Promises, ASwitchCanBeTurnedOffAndOperandsAreNoFlag) {
+  const ProgramResult run = trialwright({"run", "starter", "qa/arithmetic/add", "--dry-run=false",
+                                         "-m", "scripted:script.jsonl", "--progress", "none"});
+  EXPECT_THAT(run.out, HasSubstr("1 of 1 trial scored"));
+  const ProgramResult odd = trialwright({"run", "--operands", "starter", "--list"});
+  EXPECT_EQ(odd.exit_code, 2);
+  EXPECT_THAT(odd.err, HasSubstr("'trialwright run' has no flag --operands"));
+}
+
+TEST_F(Promises, ErrorsAreColouredAsAsked) {
+  const ProgramResult coloured = trialwright({"show", "nothing", "--color", "always"});
+  EXPECT_THAT(coloured.err, HasSubstr("\x1b["));
+  const auto forced = [&](const char* value) {
+    return run_trialwright({"show", "nothing"}, folder_.path(), "", {{"CLICOLOR_FORCE", value}})
+        .err;
+  };
+  EXPECT_THAT(forced("0"), testing::Not(HasSubstr("\x1b[")));
+  EXPECT_THAT(forced("1"), HasSubstr("\x1b["));
+}
+
+TEST_F(Promises, ASystemMessageForARawPromptIsRefused) {
+  const ProgramResult refused =
+      trialwright({"generate", "m.gguf", "--raw", "--system", "x", "--prompt", "y"});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("--system has no place"));
+}
+
+TEST_F(Promises, ATaskWhoseTestsGiveNoVerdictEndsValidationWith3) {
+  if (auto sandbox = open_bubblewrap_sandbox(); !sandbox)
+    SKIP_FOR_WANT_OF_A_SANDBOX(sandbox.error());
+  folder_.write("tasks/t/task.toml", "version = \"1.0\"\n");
+  folder_.write("tasks/t/instruction.md", "Do nothing.\n");
+  folder_.write("tasks/t/environment/Dockerfile", "FROM debian:12\nWORKDIR /app\n");
+  folder_.write("tasks/t/tests/test.sh", "exit 0\n");
+  folder_.write("tasks/t/solution/solve.sh", "true\n");
+  const ProgramResult result = trialwright({"validate", "tasks"});
+  EXPECT_THAT(result.out, HasSubstr("broken"));
+  EXPECT_EQ(result.exit_code, 3) << result.err;
+}
+
 TEST(LimitsWarning, IsGivenWhereNoControlGroupHoldsThem) {
   EXPECT_THAT(limits_warning({{"limits", "rlimits"}}), HasSubstr("for each process"));
   EXPECT_EQ(limits_warning({{"limits", "cgroup v2"}}), "");
