@@ -42,13 +42,14 @@ std::string formatted(const char* format, double value) {
   return text.data();
 }
 
-/// Takes `excess` columns from the widest of `which`, none of which becomes narrower than a word.
-void shrink(std::vector<int>& widths, const std::vector<std::size_t>& which, int& excess) {
-  constexpr int kNarrowest = 8;
+/// Takes `excess` columns from the widest of `which`, none of which becomes narrower than
+/// `narrowest`.
+void shrink(std::vector<int>& widths, const std::vector<std::size_t>& which, int narrowest,
+            int& excess) {
   while (excess > 0 && !which.empty()) {
     const std::size_t widest =
         *std::ranges::max_element(which, {}, [&](std::size_t i) { return widths[i]; });
-    if (widths[widest] <= kNarrowest) return;
+    if (widths[widest] <= narrowest) return;
     --widths[widest];
     --excess;
   }
@@ -126,8 +127,11 @@ std::string table_text(std::vector<std::vector<std::string>> rows,
   for (const int width : widths) excess += width;
   std::vector<std::size_t> all(widths.size());
   std::iota(all.begin(), all.end(), std::size_t{0});
-  shrink(widths, cut_first, excess);
-  shrink(widths, all, excess);
+  constexpr int kWord = 8;
+  constexpr int kHint = 4;
+  shrink(widths, cut_first, kWord, excess);
+  shrink(widths, all, kWord, excess);
+  shrink(widths, all, kHint, excess);
   std::string out;
   for (const auto& row : rows) {
     std::string line;

@@ -1,6 +1,7 @@
 #include "harness/cli/summary.h"
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 
 #include "base/clock.h"
@@ -103,7 +104,15 @@ Result<void> print_summary(const std::filesystem::path& run, const Console& out)
       {"TAG", "TASKS", "SCORED", "PASSED", "SCORE [95%]"}};
   for (const std::string& tag : tags) rows.push_back(row_of(tag, summarize(of_tag(*trials, tag))));
   rows.push_back(row_of("all", whole));
-  out.write(table_text(rows, {1, 2, 3}, out.table_columns()));
+  constexpr int kAllColumns = 52;
+  if (out.table_columns() < kAllColumns) {
+    // On a narrow terminal the score is worth more than what it is made of.
+    for (auto& row : rows) row.erase(row.begin() + 1, row.begin() + 3);
+  }
+  const std::size_t score = rows.front().size() - 1;
+  std::vector<std::size_t> numbers(score - 1);
+  std::iota(numbers.begin(), numbers.end(), std::size_t{1});
+  out.write(table_text(rows, numbers, out.table_columns()));
 
   out.line("");
   const bool scored = whole.scored > 0;

@@ -19,6 +19,12 @@ TEST(Table, ShowsTextFromOutsideOnOneLine) {
   EXPECT_EQ(table_text({{"KEY"}, {"a\x1b[2J\nb"}}, {}, 80), "KEY\na\\x1b[2J b\n");
 }
 
+TEST(Table, FitsATerminalOfFortyColumns) {
+  const std::string word = "0123456789";
+  const std::string text = table_text({{word, word, word, word, word, word}}, {}, 40);
+  EXPECT_EQ(display_width(text.substr(0, text.size() - 1)), 40);
+}
+
 TEST(Table, StaysInsideTheWidthWithWideCharacters) {
   const std::string text = table_text({{"A", "B"}, {"漢字漢字漢字漢字", "✅✅✅✅✅✅✅✅"}}, {}, 24);
   for (const std::string_view line : split(text, '\n')) EXPECT_LE(display_width(line), 24) << line;
