@@ -177,6 +177,24 @@ std::string zsh_completion(std::span<const Command> commands) {
          bash_completion(commands);
 }
 
+/// Prose in lines of at most kColumns; indented lines are examples and stay as they are.
+std::string reflowed(std::string_view text) {
+  std::string out;
+  std::string paragraph;
+  const auto end_paragraph = [&] {
+    if (!paragraph.empty()) out += wrapped(paragraph, 0, 0) + "\n";
+    paragraph.clear();
+  };
+  for (const std::string_view line : split(text, '\n')) {
+    const bool prose = !line.empty() && !line.starts_with(' ');
+    if (prose) paragraph += (paragraph.empty() ? "" : " ") + std::string(line);
+    if (!prose || line.ends_with(':')) end_paragraph();
+    if (!prose) out += std::string(line) + "\n";
+  }
+  end_paragraph();
+  return out;
+}
+
 }  // namespace
 
 std::string help_page(const Command& command) {
@@ -185,7 +203,7 @@ std::string help_page(const Command& command) {
   if (!command.flags.empty()) page += " [flags]";
   if (!command.operands.empty()) page += " " + command.operands;
   page += "\n";
-  if (!command.details.empty()) page += "\n" + command.details + "\n";
+  if (!command.details.empty()) page += "\n" + reflowed(command.details);
   if (!command.flags.empty()) page += "\nflags:\n" + flag_lines(command.flags);
   return page;
 }
