@@ -12,7 +12,7 @@
 
 namespace trialwright {
 
-/// Prints the condition, the reason it should have held and the place, then aborts.
+/// Prints the condition, the reason it should have held and the place; ends with exit status 70.
 [[noreturn]] void check_failed(const char* condition, const char* why, const char* file, int line);
 
 }  // namespace trialwright

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <system_error>
@@ -91,6 +92,24 @@ Result<std::string> read_file(const fs::path& path, std::uint64_t bytes_max) {
   }
 }
 
+namespace {
+
+/// Makes a new file in the same folder, with the rights that any new file gets here; mkstemp would
+/// give it those of a secret.
+FileDescriptor open_beside(const fs::path& path, std::string& name) {
+  static std::atomic<unsigned> count = 0;
+  constexpr int kTries = 100;
+  FileDescriptor fd;
+  for (int i = 0; i < kTries && !fd; ++i) {
+    name = path.string() + "." + std::to_string(::getpid()) + "-" + std::to_string(++count);
+    fd = FileDescriptor(::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    if (!fd && errno != EEXIST) break;
+  }
+  return fd;
+}
+
+}  // namespace
+
 Result<void> write_file_atomically(const fs::path& given, std::string_view content) {
   const std::string doing = "cannot write " + given.string();
   if (takes_a_stream(given)) {
@@ -102,15 +121,18 @@ Result<void> write_file_atomically(const fs::path& given, std::string_view conte
   const fs::path& path = *target;
   std::error_code ignored;
   if (path.has_parent_path()) fs::create_directories(path.parent_path(), ignored);
-  std::string temporary = path.string() + ".XXXXXX";
-  const FileDescriptor fd(::mkostemp(temporary.data(), O_CLOEXEC));
+  std::string temporary;
+  const FileDescriptor fd = open_beside(path, temporary);
   if (!fd) return unavailable(doing + ": " + errno_text(errno));
   const auto fail = [&](const std::string& why) {
     ::unlink(temporary.c_str());
     return unavailable(doing + ": " + why);
   };
   if (auto written = write_all(fd.get(), content); !written) return fail(written.error().message);
-  if (::fchmod(fd.get(), 0644) != 0) return fail(errno_text(errno));
+  struct stat old {};
+  if (::stat(path.c_str(), &old) == 0 && ::fchmod(fd.get(), old.st_mode & 07777U) != 0) {
+    return fail(errno_text(errno));
+  }
   if (::fsync(fd.get()) != 0) return fail(errno_text(errno));
   if (::rename(temporary.c_str(), path.c_str()) != 0) return fail(errno_text(errno));
   // From here the new content is what every reader sees.

@@ -6,11 +6,9 @@ namespace trialwright {
 
 namespace {
 
-constexpr int kDepthMax = 512;
-
-/// True if brackets outside strings nest deeper than kDepthMax. Looked at before parsing, because
+/// True if brackets outside strings nest deeper than `depth_max`. Looked at before parsing, because
 /// values are destroyed recursively.
-bool too_deep(std::string_view text) {
+bool too_deep(std::string_view text, int depth_max) {
   int depth = 0;
   bool in_string = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -23,7 +21,7 @@ bool too_deep(std::string_view text) {
     } else if (c == '"') {
       in_string = true;
     } else if (c == '[' || c == '{') {
-      if (++depth > kDepthMax) return true;
+      if (++depth > depth_max) return true;
     } else if (c == ']' || c == '}') {
       --depth;
     }
@@ -43,8 +41,8 @@ Error wrong_type(std::string_view key, std::string_view type) {
 
 }  // namespace
 
-Result<Json> parse_json(std::string_view text) {
-  if (too_deep(text)) return invalid("JSON is nested too deeply");
+Result<Json> parse_json(std::string_view text, int depth_max) {
+  if (too_deep(text, depth_max)) return invalid("JSON is nested too deeply");
   try {
     return Json::parse(text);
   } catch (const nlohmann::json::parse_error& error) {

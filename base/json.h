@@ -12,10 +12,14 @@ namespace trialwright {
 /// JSON whose objects keep the order of their keys.
 using Json = nlohmann::ordered_json;
 
-/// Reads one JSON value. Errors: Invalid, with line and column.
-///
-/// Values nested deeper than 512 levels are refused, so hostile input cannot exhaust the stack.
-Result<Json> parse_json(std::string_view text);
+/// How deep a value from outside may be nested, so that hostile input cannot exhaust the stack.
+inline constexpr int kJsonDepthMax = 128;
+/// And one that we wrote, with a value from outside somewhere inside it.
+inline constexpr int kOwnJsonDepthMax = 512;
+
+/// Reads one JSON value. Errors: Invalid, with the line and the number of the byte in the whole
+/// text, or because the value is nested deeper than `depth_max`.
+Result<Json> parse_json(std::string_view text, int depth_max = kJsonDepthMax);
 
 /// One line of JSON; ill-formed UTF-8 becomes U+FFFD.
 std::string to_text(const Json& json);

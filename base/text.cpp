@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <utility>
 
 namespace trialwright {
@@ -139,12 +140,38 @@ std::string joined(const std::vector<std::string>& parts, std::string_view separ
   return text;
 }
 
+char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
 std::string to_lower(std::string_view text) {
   std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
+  for (char& c : lower) c = to_lower(c);
   return lower;
+}
+
+std::string to_upper(std::string_view text) {
+  std::string upper(text);
+  for (char& c : upper) {
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  }
+  return upper;
+}
+
+std::string name_words(std::string_view name) {
+  std::string words(name);
+  std::replace(words.begin(), words.end(), '_', ' ');
+  return words;
+}
+
+std::string bytes_text(double bytes) {
+  const auto formatted = [](const char* format, double value) {
+    std::array<char, 64> out{};
+    std::snprintf(out.data(), out.size(), format, value);
+    return std::string(out.data());
+  };
+  if (bytes < 1e3) return formatted("%.0f B", bytes);
+  if (bytes < 1e6) return formatted("%.1f kB", bytes / 1e3);
+  if (bytes < 1e9) return formatted("%.1f MB", bytes / 1e6);
+  return formatted("%.2f GB", bytes / 1e9);
 }
 
 bool glob_matches(std::string_view glob, std::string_view text) {

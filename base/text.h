@@ -39,12 +39,18 @@ std::vector<std::string_view> split(std::string_view text, char separator);
 std::string_view trimmed(std::string_view text);
 std::string joined(const std::vector<std::string>& parts, std::string_view separator);
 /// ASCII letters only.
+char to_lower(char c);
 std::string to_lower(std::string_view text);
+std::string to_upper(std::string_view text);
+/// A name out of a file as people write it: "grader error" of "grader_error".
+std::string name_words(std::string_view name);
 
 /// "12,345".
 std::string grouped(std::int64_t value);
 /// "3 trials", "1 trial".
 std::string counted(std::int64_t count, std::string_view noun);
+/// "98.4 MB"; a megabyte has 1,000,000 bytes.
+std::string bytes_text(double bytes);
 
 /// True if `text` matches a glob: `*` any run without `/`, `**` any run, `?` one byte.
 bool glob_matches(std::string_view glob, std::string_view text);

@@ -2,6 +2,7 @@
 
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <sstream>
@@ -11,13 +12,14 @@ namespace trialwright {
 struct TomlTable::Document {
   toml::table root;
   std::optional<std::string> first_error;
-  std::set<std::string, std::less<>> read;  ///< Dotted keys that somebody asked for.
+  std::set<std::string, std::less<>> read;    ///< Dotted keys that somebody asked for.
+  std::set<std::string, std::less<>> opened;  ///< Those of tables that somebody looks into.
 };
 
 namespace {
 
 constexpr int kNestedMax = 64;
-constexpr double kSecondsMax = 30.0 * 24 * 3600;
+constexpr std::size_t kKeyDepthMax = 128;
 
 const toml::table* as_table(const void* table) { return static_cast<const toml::table*>(table); }
 
@@ -62,7 +64,71 @@ bool says_something(const toml::node& node) {
 TomlTable::TomlTable(std::shared_ptr<Document> document, const void* table, std::string path)
     : document_(std::move(document)), table_(table), path_(std::move(path)) {}
 
+namespace {
+
+/// Where a quoted text that starts at `at` ends: after its last quote, or at the end of its line.
+std::size_t after_quoted(std::string_view text, std::size_t at) {
+  const char quote = text[at];
+  const std::string triple(3, quote);
+  const bool is_long = text.substr(at).starts_with(triple);
+  for (at += is_long ? 3 : 1; at < text.size(); ++at) {
+    if (text[at] == '\\' && quote == '"') {
+      ++at;
+    } else if (!is_long && (text[at] == quote || text[at] == '\n')) {
+      return at + (text[at] == quote ? 1 : 0);
+    } else if (is_long && text.substr(at).starts_with(triple)) {
+      at += 3;
+      // Up to two quotes of its own may stand before the three that end it.
+      for (int own = 0; own < 2 && at < text.size() && text[at] == quote; ++own) ++at;
+      return at;
+    }
+  }
+  return text.size();
+}
+
+/// The line with a key or value that is nested deeper than kKeyDepthMax, or 0. Looked at before
+/// parsing, because the parser does not bound dotted keys, and tables are destroyed recursively.
+std::size_t line_nested_too_deeply(std::string_view text) {
+  std::size_t line = 1;
+  std::size_t depth = 0;           // Of where we are: brackets, and dots of the key on the way.
+  std::vector<std::size_t> outer;  // The depth before each open bracket.
+  const auto base = [&] { return outer.empty() ? 0 : outer.back() + 1; };
+  for (std::size_t at = 0; at < text.size();) {
+    const char c = text[at];
+    if (c == '"' || c == '\'') {
+      const std::size_t end = after_quoted(text, at);
+      line += static_cast<std::size_t>(std::count(text.begin() + static_cast<std::ptrdiff_t>(at),
+                                                  text.begin() + static_cast<std::ptrdiff_t>(end),
+                                                  '\n'));
+      at = end;
+      continue;
+    }
+    if (c == '#') {
+      at = std::min(text.find('\n', at), text.size());
+      continue;
+    }
+    if (c == '[' || c == '{') {
+      outer.push_back(depth++);
+    } else if (c == ']' || c == '}') {
+      if (!outer.empty()) outer.pop_back();
+    } else if (c == '.') {
+      ++depth;
+    } else if (c == ',' || c == '\n') {
+      depth = base();
+    }
+    if (depth > kKeyDepthMax) return line;
+    if (c == '\n') ++line;
+    ++at;
+  }
+  return 0;
+}
+
+}  // namespace
+
 Result<TomlTable> TomlTable::parse(std::string_view text) {
+  if (const std::size_t line = line_nested_too_deeply(text); line > 0) {
+    return invalid("line " + std::to_string(line) + ": a key or value is nested too deeply");
+  }
   auto document = std::make_shared<Document>();
   try {
     document->root = toml::parse(text);
@@ -197,7 +263,15 @@ std::map<std::string, std::string> TomlTable::text_map(std::string_view key) con
   return result;
 }
 
+std::vector<std::string> TomlTable::keys() const {
+  std::vector<std::string> names;
+  if (table_ == nullptr) return names;
+  for (const auto& [key, value] : *as_table(table_)) names.emplace_back(key.str());
+  return names;
+}
+
 TomlTable TomlTable::table(std::string_view key) const {
+  document_->opened.insert(path_ + std::string(key));
   const toml::node* node = find_node(table_, key);
   const toml::table* found = node == nullptr ? nullptr : node->as_table();
   if (node != nullptr && found == nullptr) reject(key, "must be a table");
@@ -243,19 +317,21 @@ Result<void> TomlTable::check() const {
 namespace {
 
 void collect_unread(const toml::table& table, const std::string& path,
-                    const std::set<std::string, std::less<>>& read, int depth,
+                    const std::set<std::string, std::less<>>& read,
+                    const std::set<std::string, std::less<>>& opened, int depth,
                     std::vector<std::string>& unread) {
   for (const auto& [key, value] : table) {
     const std::string name = path + std::string(key.str());
     if (read.contains(name)) continue;
     const toml::table* below = value.as_table();
     const toml::array* array = value.as_array();
-    if (below != nullptr && depth < kNestedMax) {
-      collect_unread(*below, name + ".", read, depth + 1, unread);
+    if (below != nullptr && below->empty() && opened.contains(name)) continue;
+    if (below != nullptr && !below->empty() && depth < kNestedMax) {
+      collect_unread(*below, name + ".", read, opened, depth + 1, unread);
     } else if (array != nullptr && !array->empty() && array->is_homogeneous<toml::table>() &&
                depth < kNestedMax) {
       for (const toml::node& element : *array)
-        collect_unread(*element.as_table(), name + ".", read, depth + 1, unread);
+        collect_unread(*element.as_table(), name + ".", read, opened, depth + 1, unread);
     } else {
       unread.push_back(name);
     }
@@ -266,7 +342,9 @@ void collect_unread(const toml::table& table, const std::string& path,
 
 std::vector<std::string> TomlTable::unread_keys() const {
   std::vector<std::string> unread;
-  if (table_ != nullptr) collect_unread(*as_table(table_), path_, document_->read, 0, unread);
+  if (table_ != nullptr) {
+    collect_unread(*as_table(table_), path_, document_->read, document_->opened, 0, unread);
+  }
   return unread;
 }
 

@@ -22,7 +22,11 @@ namespace trialwright {
 /// document. One thread at a time.
 class TomlTable {
  public:
-  /// The whole document. Errors: Invalid, with the line.
+  /// The longest time that `seconds` takes: 30 days.
+  static constexpr double kSecondsMax = 30.0 * 24 * 3600;
+
+  /// The whole document. Errors: Invalid, with the line; also for keys and values that are nested
+  /// so deeply that reading them could exhaust the stack.
   static Result<TomlTable> parse(std::string_view text);
 
   [[nodiscard]] std::optional<std::string> text(std::string_view key) const;
@@ -32,12 +36,14 @@ class TomlTable {
   [[nodiscard]] std::optional<std::int64_t> whole(std::string_view key, std::int64_t least,
                                                   std::int64_t most) const;
   [[nodiscard]] std::optional<bool> flag(std::string_view key) const;
-  /// A number of seconds above 0, rounded up to a whole one; at most 30 days.
+  /// A number of seconds above 0, rounded up to a whole one; at most kSecondsMax.
   [[nodiscard]] std::optional<std::chrono::seconds> seconds(std::string_view key) const;
   /// A list of strings; empty if it is not there.
   [[nodiscard]] std::vector<std::string> texts(std::string_view key) const;
   /// A table of strings; empty if it is not there.
   [[nodiscard]] std::map<std::string, std::string> text_map(std::string_view key) const;
+  /// The names of what is in this table, in the order of the alphabet.
+  [[nodiscard]] std::vector<std::string> keys() const;
   /// An empty table if it is not there.
   [[nodiscard]] TomlTable table(std::string_view key) const;
   /// An array of tables; empty if it is not there.
@@ -53,7 +59,8 @@ class TomlTable {
   /// The first wrong field, as `line N: field "KEY" must be …`. Errors: Invalid.
   [[nodiscard]] Result<void> check() const;
 
-  /// The dotted keys of this table, and of those below it, that nobody asked for.
+  /// The dotted keys of this table, and of those below it, that nobody asked for. Of a table it is
+  /// the keys in it, or its own if it is empty and nobody asked for it.
   [[nodiscard]] std::vector<std::string> unread_keys() const;
 
  private:

@@ -25,6 +25,9 @@ struct RunReader::State {
   Result<PlanRow> planned(std::string_view trial_id);
 };
 
+/// A conversation with more messages is a damaged chain, such as one that leads back to itself.
+inline constexpr std::size_t kConversationMax = 1'000'000;
+
 /// What State::event reads.
 inline constexpr std::string_view kEventColumns =
     "attempt, seq, at_us, kind, text, detail, tokens, context, event.hash";

@@ -39,14 +39,6 @@ std::vector<std::string> run_ids(const fs::path& folder) {
   return ids;
 }
 
-std::string upper(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-  }
-  return result;
-}
-
 /// At most three of them, for a message.
 std::string some_of(std::vector<std::string> names) {
   const std::size_t all = names.size();
@@ -191,7 +183,7 @@ Result<fs::path> resolve_run(const fs::path& folder, std::string_view text) {
   if (ids.empty()) return not_found("there is no run in " + folder.string());
   if (text == "last") return run_file(folder, ids.front());
   std::vector<std::string> matches;
-  const std::string start = upper(text);
+  const std::string start = to_upper(text);
   for (const std::string& id : ids) {
     if (!start.empty() && id.starts_with(start)) matches.push_back(id);
   }

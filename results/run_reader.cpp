@@ -11,9 +11,6 @@ namespace trialwright {
 
 namespace {
 
-/// A conversation longer than this is a damaged chain.
-constexpr std::size_t kMessagesMax = 1'000'000;
-
 Result<PlanRow> find_trial(std::vector<PlanRow> plan, std::string_view trial_id) {
   const auto found =
       std::ranges::find_if(plan, [&](const PlanRow& row) { return row.trial.id == trial_id; });
@@ -65,7 +62,7 @@ Result<std::vector<Message>> RunReader::State::conversation(const Digest& last) 
   std::vector<Message> messages;
   std::optional<Digest> next = last;
   while (next) {
-    if (messages.size() > kMessagesMax) return integrity("a conversation does not end");
+    if (messages.size() > kConversationMax) return integrity("a conversation does not end");
     if (auto started = find_message.start({digest_value(*next)}); !started) return started.error();
     auto found = find_message.next();
     if (!found) return found.error();
@@ -106,7 +103,7 @@ Result<StoredEvent> RunReader::State::event(const Statement& row, int first) {
   auto full_detail = full_text(*detail);
   if (!full_detail) return full_detail.error();
   if (!full_detail->empty()) {
-    auto json = parse_json(*full_detail);
+    auto json = parse_json(*full_detail, kOwnJsonDepthMax);
     if (!json) return integrity(json.error().message);
     event.detail = *std::move(json);
   }
@@ -137,6 +134,12 @@ Result<RunStatus> RunReader::status() {
   auto rows = read_statuses(state_->database);
   if (!rows) return rows.error();
   return rows->back().status;
+}
+
+Result<std::optional<Digest>> RunReader::root() {
+  auto rows = read_statuses(state_->database);
+  if (!rows) return rows.error();
+  return rows->back().root;
 }
 
 Result<std::int64_t> RunReader::status_since_us() {
@@ -321,7 +324,7 @@ Result<std::vector<StoredGrade>> RunReader::grades(std::string_view trial_id) {
     stored.grade.score = row->real(6);
     stored.grade.explanation = *std::move(full);
     if (!full_evidence->empty()) {
-      auto json = parse_json(*full_evidence);
+      auto json = parse_json(*full_evidence, kOwnJsonDepthMax);
       if (!json) return integrity("a grade's evidence is " + json.error().message);
       stored.grade.evidence = *std::move(json);
     }

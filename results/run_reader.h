@@ -62,6 +62,8 @@ class RunReader {
   [[nodiscard]] const std::filesystem::path& path() const;
   Result<RunRecord> run();
   Result<RunStatus> status();
+  /// The hash over all chains that was stored when the run last ended; none while it is being made.
+  Result<std::optional<Digest>> root();
   /// When the status last changed, in microseconds since 1970-01-01 UTC.
   Result<std::int64_t> status_since_us();
 

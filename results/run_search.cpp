@@ -10,8 +10,6 @@ namespace {
 
 constexpr std::size_t kContextBytes = 40;  ///< Shown on each side of what was found.
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 /// Finds one text in many, letters of ASCII in either case.
 class Needle {
  public:
@@ -28,7 +26,7 @@ class Needle {
          at != std::string_view::npos && haystack.size() - at >= text_.size();
          at = haystack.find_first_of(first_bytes, at + 1)) {
       if (std::equal(text_.begin(), text_.end(), haystack.begin() + static_cast<std::ptrdiff_t>(at),
-                     [](char a, char b) { return a == lower(b); })) {
+                     [](char a, char b) { return a == to_lower(b); })) {
         return at;
       }
     }
@@ -145,10 +143,12 @@ class Search {
   }
 
   /// The first finding in the messages up to this one.
-  [[nodiscard]] Finding in_conversation(std::string_view last) const {
+  [[nodiscard]] Result<Finding> in_conversation(std::string_view last) const {
     Finding first;
+    std::size_t length = 0;
     for (auto at = messages_.find(last); at != messages_.end();
          at = messages_.find(at->second.parent)) {
+      if (++length > kConversationMax) return integrity("a conversation does not end");
       if (at->second.finding) first = at->second.finding;
     }
     return first;
@@ -168,7 +168,11 @@ class Search {
       Finding found = in_column(*row, 6);
       if (!found) found = in_column(*row, 7);
       // What a completion was sent is told by the events before it; only the opening is not.
-      if (!found && row->bytes(5) == kOpening) found = in_conversation(row->bytes(8));
+      if (!found && row->bytes(5) == kOpening) {
+        auto in_opening = in_conversation(row->bytes(8));
+        if (!in_opening) return in_opening.error().during(database_.name());
+        found = *std::move(in_opening);
+      }
       if (!found) continue;
       hits.push_back({row->text(0), row->text(1), static_cast<int>(row->integer(2)),
                       static_cast<int>(row->integer(3)), static_cast<int>(row->integer(4)),

@@ -91,7 +91,7 @@ class Verifier {
   /// Another spelling of the same JSON has the same meaning and hash, but is not what was written.
   Result<void> check_json_is_ours() {
     const auto is_ours = [](std::string_view text) {
-      auto json = parse_json(text);
+      auto json = parse_json(text, kOwnJsonDepthMax);
       return json && to_text(*json) == text;
     };
     auto done = each_row("SELECT spec, environment FROM run", [&](const Statement& row) {
@@ -136,7 +136,8 @@ class Verifier {
                  [&](const Statement& row) -> Result<void> {
                    ++report_.messages;
                    MessageRow message;
-                   message.parent = digest_from_bytes(row.bytes(1));
+                   const auto parent = read_optional_digest(row, 1);
+                   message.parent = parent ? *parent : std::nullopt;
                    message.role = row.text(2);
                    const auto text = read_text(row, 3);
                    const auto detail = read_text(row, 4);
@@ -148,7 +149,7 @@ class Verifier {
                    }
                    message.text = *text;
                    message.detail = *detail;
-                   if (!hash || message_hash(message) != *hash) {
+                   if (!hash || !parent || message_hash(message) != *hash) {
                      problem("message", name + " was changed");
                      return {};
                    }
@@ -211,8 +212,10 @@ class Verifier {
     event.kind = row.text(4);
     const auto text = read_text(row, 5);
     const auto detail = read_text(row, 6);
-    event.tokens = digest_from_bytes(row.bytes(7));
-    event.context = digest_from_bytes(row.bytes(8));
+    const auto tokens = read_optional_digest(row, 7);
+    const auto context = read_optional_digest(row, 8);
+    event.tokens = tokens ? *tokens : std::nullopt;
+    event.context = context ? *context : std::nullopt;
     const auto hash = digest_from_bytes(row.bytes(9));
     const auto wrong = [&](const std::string& what) {
       problem("event",
@@ -227,8 +230,8 @@ class Verifier {
     if (chain.ended) wrong("comes after the attempt's end");
     event.text = text.value_or(StoredText{});
     event.detail = detail.value_or(StoredText{});
-    const bool is_chained =
-        text && detail && hash && event_hash(chain.head, chain.trial_id, event) == *hash;
+    const bool is_chained = text && detail && tokens && context && hash &&
+                            event_hash(chain.head, chain.trial_id, event) == *hash;
     if (!is_chained) {
       wrong("was changed, or an event before it is missing");
     } else if (!is_sound(text) || !is_sound(detail) ||
@@ -269,7 +272,7 @@ class Verifier {
     event.text = *std::move(text);
     auto detail = full_text(row, 6);
     if (!detail) return detail.error();
-    auto json = parse_json(*detail);
+    auto json = parse_json(*detail, kOwnJsonDepthMax);
     if (!json) return json.error();
     event.detail = *std::move(json);
     if (event.kind == kTrialEnded) {

@@ -5,8 +5,6 @@
 #include <cmath>
 #include <cstdio>
 
-#include "base/random.h"
-
 namespace trialwright {
 
 namespace {
@@ -63,14 +61,6 @@ Estimate mean_of_shares(std::span<const double> values, int trials, double level
   return estimate;
 }
 
-std::map<std::string_view, double> means_by_task(std::span<const TaskScores> tasks) {
-  std::map<std::string_view, double> means;
-  for (const TaskScores& task : tasks) {
-    if (!task.scores.empty()) means[task.task] = mean_of(task.scores);
-  }
-  return means;
-}
-
 }  // namespace
 
 Interval wilson_interval(double successes, double count, double level) {
@@ -94,120 +84,6 @@ Estimate mean_over_tasks(std::span<const TaskScores> tasks, double level) {
     trials += static_cast<int>(task.scores.size());
   }
   return mean_of_shares(means, trials, level);
-}
-
-double clustered_standard_error(std::span<const TaskScores> tasks) {
-  double sum = 0;
-  double count = 0;
-  for (const TaskScores& task : tasks) {
-    for (const double score : task.scores) sum += score;
-    count += static_cast<double>(task.scores.size());
-  }
-  if (count == 0) return 0;
-  const double mean = sum / count;
-  // The double sum of equation 4 over one cluster is the square of its sum of deviations.
-  double variance = 0;
-  for (const TaskScores& task : tasks) {
-    double deviation = 0;
-    for (const double score : task.scores) deviation += score - mean;
-    variance += deviation * deviation;
-  }
-  return std::sqrt(variance) / count;
-}
-
-PairedDifference paired_difference(std::span<const TaskScores> base,
-                                   std::span<const TaskScores> head, double level) {
-  const auto base_means = means_by_task(base);
-  const auto head_means = means_by_task(head);
-  PairedDifference result;
-  std::vector<double> differences;
-  for (const auto& [task, mean] : head_means) {
-    const auto other = base_means.find(task);
-    if (other == base_means.end()) continue;
-    differences.push_back(mean - other->second);
-    if (mean > other->second) ++result.better;
-    if (mean < other->second) ++result.worse;
-  }
-  const std::size_t paired = differences.size();
-  result.unpaired = static_cast<int>(base_means.size() + head_means.size() - 2 * paired);
-  Estimate& estimate = result.difference;
-  estimate.level = level;
-  estimate.tasks = static_cast<int>(paired);
-  for (const std::span<const TaskScores> side : {base, head}) {
-    for (const TaskScores& task : side) {
-      if (base_means.contains(task.task) && head_means.contains(task.task)) {
-        estimate.trials += static_cast<int>(task.scores.size());
-      }
-    }
-  }
-  if (paired > 0) estimate.value = mean_of(differences);
-  if (paired < 2) {
-    estimate.method = paired == 0 ? "none: no common task" : "none: one common task";
-  } else {
-    estimate.interval = t_interval(differences, level);
-    estimate.method = "t over paired task differences";
-  }
-  return result;
-}
-
-std::optional<Interval> bootstrap_interval(std::span<const double> task_values, std::uint64_t seed,
-                                           int draws, double level) {
-  CHECK(draws > 0, "an interval needs draws");
-  if (task_values.size() < 2) return std::nullopt;
-  std::vector<double> means;
-  means.reserve(static_cast<std::size_t>(draws));
-  for (int draw = 0; draw < draws; ++draw) {
-    RandomStream random(seed, static_cast<std::uint64_t>(draw));
-    double sum = 0;
-    for (std::size_t i = 0; i < task_values.size(); ++i) {
-      sum += task_values[random.below(task_values.size())];
-    }
-    means.push_back(sum / static_cast<double>(task_values.size()));
-  }
-  std::ranges::sort(means);
-  // The smallest and largest mean that leave at most half of what is not covered outside.
-  const double tail = (1 - level) / 2;
-  const auto outside = static_cast<std::size_t>(std::floor(tail * draws));
-  return Interval{means[outside], means[means.size() - 1 - outside]};
-}
-
-std::optional<double> pass_at_k(int trials, int passed, int k) {
-  CHECK(passed >= 0 && passed <= trials && k >= 1, "passed trials are counted among all");
-  if (k > trials) return std::nullopt;
-  // 1 - C(n - c, k) / C(n, k), as a product so that nothing overflows.
-  double none = 1;
-  for (int i = 0; i < k; ++i) {
-    none *= std::max(0.0, static_cast<double>(trials - passed - i)) / (trials - i);
-  }
-  return 1 - none;
-}
-
-std::optional<double> pass_hat_k(int trials, int passed, int k) {
-  CHECK(passed >= 0 && passed <= trials && k >= 1, "passed trials are counted among all");
-  if (k > trials) return std::nullopt;
-  double all = 1;
-  for (int i = 0; i < k; ++i) {
-    all *= std::max(0.0, static_cast<double>(passed - i)) / (trials - i);
-  }
-  return all;
-}
-
-std::optional<Estimate> pass_over_tasks(std::span<const TaskScores> tasks, int k, PassRule rule,
-                                        double level) {
-  std::vector<double> values;
-  int trials = 0;
-  for (const TaskScores& task : tasks) {
-    const auto count = static_cast<int>(task.scores.size());
-    const auto passed = static_cast<int>(
-        std::ranges::count_if(task.scores, [](double score) { return score >= 1; }));
-    const auto value =
-        rule == PassRule::AtLeastOne ? pass_at_k(count, passed, k) : pass_hat_k(count, passed, k);
-    if (!value) continue;
-    values.push_back(*value);
-    trials += count;
-  }
-  if (values.empty()) return std::nullopt;
-  return mean_of_shares(values, trials, level);
 }
 
 ScoreSummary summarize(std::span<const TrialSummary> trials, double level) {

@@ -51,38 +51,6 @@ Interval wilson_interval(double successes, double count, double level = 0.95);
 /// are left out.
 Estimate mean_over_tasks(std::span<const TaskScores> tasks, double level = 0.95);
 
-/// The standard error of the plain mean over all trials when trials of a task go together:
-/// Miller 2024, equation 4. 0 if there are no trials.
-double clustered_standard_error(std::span<const TaskScores> tasks);
-
-/// How much better `head` is than `base` on the tasks that both have.
-struct PairedDifference {
-  Estimate difference;  ///< Mean over tasks of (head's mean - base's mean), t interval.
-  int unpaired = 0;     ///< Tasks that only one of them has.
-  int better = 0;       ///< Tasks with a higher mean in `head`.
-  int worse = 0;
-};
-/// Miller 2024, section 4.2: pairing by task takes out how hard the tasks are.
-PairedDifference paired_difference(std::span<const TaskScores> base,
-                                   std::span<const TaskScores> head, double level = 0.95);
-
-/// Percentile interval of a mean by drawing tasks with replacement (Efron 1979). The draws depend
-/// on nothing but the seed. None for fewer than two values.
-std::optional<Interval> bootstrap_interval(std::span<const double> task_values, std::uint64_t seed,
-                                           int draws = 10'000, double level = 0.95);
-
-/// The chance that at least one of k trials passes, from `passed` of `trials`: the unbiased
-/// estimator of Chen et al., arXiv 2107.03374, section 2.1. None if k > trials.
-std::optional<double> pass_at_k(int trials, int passed, int k);
-/// The chance that all of k trials pass: Yao et al. (tau-bench), arXiv 2406.12045, section 3.
-/// None if k > trials.
-std::optional<double> pass_hat_k(int trials, int passed, int k);
-
-/// Mean of either over tasks with at least k trials; a trial passed if its score is at least 1.
-enum class PassRule { AtLeastOne, All };
-std::optional<Estimate> pass_over_tasks(std::span<const TaskScores> tasks, int k, PassRule rule,
-                                        double level = 0.95);
-
 /// The p-quantile of the standard normal distribution, and of Student's t. 0 < p < 1; degrees > 0.
 double normal_quantile(double p);
 double student_t_quantile(double p, double degrees);

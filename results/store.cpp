@@ -41,6 +41,19 @@ Result<void> check_score(const Grade& grade) {
   return invalid("grader " + grade.grader + ": the score must be a number from 0 to 1");
 }
 
+/// SQLite gives -0 back as 0, so an event that said -0 would differ from the row beside it.
+double plain_zero(double score) { return score == 0 ? 0 : score; }
+
+Grade with_plain_zero(Grade grade) {
+  grade.score = plain_zero(grade.score);
+  return grade;
+}
+
+TrialOutcome with_plain_zero(TrialOutcome outcome) {
+  if (outcome.reward) outcome.reward = plain_zero(*outcome.reward);
+  return outcome;
+}
+
 Result<void> check_scores(const TrialOutcome& outcome, std::span<const Grade> grades) {
   if (outcome.reward && !is_score(*outcome.reward)) {
     return invalid("a trial's reward must be a number from 0 to 1");
@@ -317,13 +330,15 @@ Result<void> TrialRecorder::finish(const TrialOutcome& outcome, std::span<const 
   if (auto checked = check_scores(outcome, grades); !checked) return checked;
   WriteUnit unit;
   int place = 0;
-  for (const Grade& grade : grades) {
+  for (const Grade& given : grades) {
+    const Grade grade = with_plain_zero(given);
     state_->add_event(unit, grade_content(grade));
     unit.grades.push_back(grade_row(state_->trial, state_->trial_id, state_->attempt, 0, place++,
                                     grade, &unit.blobs));
   }
-  state_->add_event(unit, trial_ended_content(outcome));
-  unit.outcome = OutcomeRow{state_->trial, state_->attempt, outcome};
+  const TrialOutcome stored = with_plain_zero(outcome);
+  state_->add_event(unit, trial_ended_content(stored));
+  unit.outcome = OutcomeRow{state_->trial, state_->attempt, stored};
   state_->finished = true;
   return state_->writer->commit(std::move(unit));
 }

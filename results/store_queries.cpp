@@ -9,7 +9,7 @@ Error bad_row(Database& database, std::string_view table, const std::string& wha
 }
 
 Result<std::vector<std::string>> tags_from(std::string_view text) {
-  auto json = parse_json(text);
+  auto json = parse_json(text, kOwnJsonDepthMax);
   if (!json) return json.error();
   std::vector<std::string> tags;
   if (!json->is_array()) return integrity("tags are no list");
@@ -53,6 +53,13 @@ std::optional<StoredText> read_text(const Statement& row, int column) {
   }
 }
 
+Result<std::optional<Digest>> read_optional_digest(const Statement& row, int column) {
+  if (row.type(column) == SqlType::Null) return std::optional<Digest>();
+  const auto digest = digest_from_bytes(row.bytes(column));
+  if (!digest) return integrity("a hash has not 32 bytes");
+  return digest;
+}
+
 Result<RunRow> read_run_row(Database& database) {
   auto row = database.prepare(
       "SELECT id, created_us, spec, spec_digest, environment, trials, plan_hash, hash FROM run");
@@ -63,10 +70,10 @@ Result<RunRow> read_run_row(Database& database) {
   RunRow result;
   result.run.id = row->text(0);
   result.run.created_us = row->integer(1);
-  auto spec = parse_json(row->bytes(2));
+  auto spec = parse_json(row->bytes(2), kOwnJsonDepthMax);
   if (!spec) return bad_row(database, "run", "spec: " + spec.error().message);
   result.run.spec = *std::move(spec);
-  auto environment = parse_json(row->bytes(4));
+  auto environment = parse_json(row->bytes(4), kOwnJsonDepthMax);
   if (!environment) {
     return bad_row(database, "run", "environment: " + environment.error().message);
   }
@@ -192,8 +199,9 @@ Result<std::vector<StatusRow>> read_statuses(Database& database) {
     if (!status) return bad_row(database, "status", status.error().message);
     const auto hash = digest_from_bytes(row->bytes(4));
     if (!hash) return bad_row(database, "status", "a hash has not 32 bytes");
-    statuses.push_back(
-        {row->integer(0), row->integer(1), *status, digest_from_bytes(row->bytes(3)), *hash});
+    const auto root = read_optional_digest(*row, 3);
+    if (!root) return bad_row(database, "status", root.error().message);
+    statuses.push_back({row->integer(0), row->integer(1), *status, *root, *hash});
   }
   if (statuses.empty()) return bad_row(database, "status", "it is empty");
   return statuses;

@@ -51,5 +51,8 @@ SqlValue digest_value(const Digest& digest);
 SqlValue digest_value(const std::optional<Digest>& digest);
 /// And read back. Nothing if the column has none of the three forms.
 std::optional<StoredText> read_text(const Statement& row, int column);
+/// A column of an optional digest. Only NULL stands for none: bytes that are no digest are an
+/// Integrity error, or else another value than the one hashed would pass for NULL.
+Result<std::optional<Digest>> read_optional_digest(const Statement& row, int column);
 
 }  // namespace trialwright

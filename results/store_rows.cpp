@@ -60,7 +60,7 @@ MessageRow message_row(const std::optional<Digest>& parent, const Message& messa
 }
 
 Result<Message> message_from_row(std::string_view role, std::string text, std::string_view detail) {
-  auto json = detail.empty() ? Result<Json>(Json::object()) : parse_json(detail);
+  auto json = detail.empty() ? Result<Json>(Json::object()) : parse_json(detail, kOwnJsonDepthMax);
   if (!json) return integrity(json.error().message);
   if (!json->is_object()) return integrity("its detail is no JSON object");
   (*json)["role"] = role;

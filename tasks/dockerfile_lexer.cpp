@@ -17,13 +17,6 @@ bool is_name(char c) {
   return is_name_start(c) || std::isdigit(static_cast<unsigned char>(c)) != 0;
 }
 
-std::string upper(std::string_view text) {
-  std::string result(text);
-  for (char& c : result)
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-  return result;
-}
-
 std::string at_line(std::size_t index) { return "line " + std::to_string(index + 1); }
 
 /// "# name=value" gives the pair; anything else nothing.
@@ -293,7 +286,7 @@ class LineReader {
     const std::string_view whole = trimmed(logical);
     const auto name_end = std::find_if(whole.begin(), whole.end(), is_ascii_space);
     const auto name_length = static_cast<std::size_t>(name_end - whole.begin());
-    instruction.name = upper(whole.substr(0, name_length));
+    instruction.name = to_upper(whole.substr(0, name_length));
     instruction.arguments = trimmed(whole.substr(name_length));
     if (instruction.name == "RUN" || instruction.name == "COPY" || instruction.name == "ADD") {
       for (HeredocStart& start : heredocs_started(instruction.arguments, result_.escape)) {

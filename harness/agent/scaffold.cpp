@@ -1,13 +1,11 @@
 #include "harness/agent/scaffold.h"
 
-#include <toml++/toml.h>
-
 #include <algorithm>
-#include <array>
-#include <initializer_list>
 #include <sstream>
 
 #include "base/files.h"
+#include "base/text.h"
+#include "base/toml_table.h"
 #include "harness/agent/fenced_protocol.h"
 #include "harness/agent/tools.h"
 
@@ -19,115 +17,60 @@ namespace trialwright {
 namespace {
 
 constexpr std::string_view kResultMark = "{{result}}";
+constexpr std::int64_t kNumberMax = 1'000'000'000;
 
-/// Reads the fields of one TOML table and remembers the first thing that is wrong.
-class TableReader {
- public:
-  TableReader(const toml::table& table, std::string path) : table_(table), path_(std::move(path)) {}
+// Each leaves `value` as it is if the field is missing or wrong; TomlTable::check tells the latter.
 
-  void read(std::string_view key, std::string& value) {
-    if (const toml::node* node = take(key)) {
-      if (auto text = node->value_exact<std::string>())
-        value = *text;
-      else
-        fail(key, "must be a string");
-    }
+void read(const TomlTable& table, std::string_view key, std::string& value) {
+  if (auto text = table.text(key)) value = *std::move(text);
+}
+
+void read(const TomlTable& table, std::string_view key, int& value, int lowest) {
+  if (const auto number = table.whole(key, lowest, kNumberMax)) value = static_cast<int>(*number);
+}
+
+void read(const TomlTable& table, std::string_view key, double& value, double lowest,
+          double highest) {
+  const auto number = table.number(key);
+  if (!number) return;
+  if (*number >= lowest && *number <= highest) {
+    value = *number;
+  } else {
+    std::ostringstream range;
+    range << "must be a number from " << lowest << " to " << highest;
+    table.reject(key, range.str());
   }
+}
 
-  void read(std::string_view key, int& value, int lowest) {
-    if (const toml::node* node = take(key)) {
-      const auto number = node->value_exact<std::int64_t>();
-      if (number && *number >= lowest && *number <= 1'000'000'000)
-        value = static_cast<int>(*number);
-      else
-        fail(key, "must be a whole number from " + std::to_string(lowest));
-    }
-  }
-
-  void read(std::string_view key, double& value, double lowest, double highest) {
-    if (const toml::node* node = take(key)) {
-      const auto number = node->value<double>();
-      if (number && *number >= lowest && *number <= highest) {
-        value = *number;
-      } else {
-        std::ostringstream range;
-        range << "must be a number from " << lowest << " to " << highest;
-        fail(key, range.str());
-      }
-    }
-  }
-
-  const toml::table* table(std::string_view key) {
-    const toml::node* node = take(key);
-    if (node == nullptr) return nullptr;
-    if (!node->is_table()) fail(key, "must be a table");
-    return node->as_table();
-  }
-
-  /// Every key that nobody asked for is a mistake of the writer.
-  Result<void> finish() {
-    for (const auto& [key, node] : table_) {
-      if (std::find(known_.begin(), known_.end(), key.str()) == known_.end()) {
-        fail(key.str(), "is not a field of a scaffold");
-      }
-    }
-    if (!error_.empty()) return invalid(error_);
-    return {};
-  }
-
-  void fail(std::string_view key, const std::string& what) {
-    if (error_.empty()) error_ = "field \"" + path_ + std::string(key) + "\" " + what;
-  }
-
- private:
-  const toml::node* take(std::string_view key) {
-    known_.emplace_back(key);
-    return table_.get(key);
-  }
-
-  const toml::table& table_;
-  std::string path_;
-  std::vector<std::string> known_;
-  std::string error_;
-};
-
-Result<void> read_limits(const toml::table& table, ScaffoldLimits& limits) {
-  TableReader reader(table, "limits.");
+void read_limits(const TomlTable& table, ScaffoldLimits& limits) {
   int command_timeout_seconds = static_cast<int>(limits.command_timeout.count());
-  reader.read("turns_max", limits.turns_max, 1);
-  reader.read("tokens_per_turn_max", limits.tokens_per_turn_max, 1);
-  reader.read("tokens_max", limits.tokens_max, 1);
-  reader.read("repeats_max", limits.repeats_max, 1);
-  reader.read("command_timeout_seconds", command_timeout_seconds, 1);
-  reader.read("observation_chars_max", limits.observation_chars_max, 64);
+  read(table, "turns_max", limits.turns_max, 1);
+  read(table, "tokens_per_turn_max", limits.tokens_per_turn_max, 1);
+  read(table, "tokens_max", limits.tokens_max, 1);
+  read(table, "repeats_max", limits.repeats_max, 1);
+  read(table, "command_timeout_seconds", command_timeout_seconds, 1);
+  read(table, "observation_chars_max", limits.observation_chars_max, 64);
   limits.command_timeout = std::chrono::seconds(command_timeout_seconds);
-  return reader.finish();
 }
 
-Result<void> read_sampling(const toml::table& table, Sampling& sampling) {
-  TableReader reader(table, "sampling.");
-  reader.read("temperature", sampling.temperature, 0, 100);
-  reader.read("top_k", sampling.top_k, 0);
-  reader.read("top_p", sampling.top_p, 0, 1);
-  reader.read("min_p", sampling.min_p, 0, 1);
-  reader.read("repetition_penalty", sampling.repetition_penalty, 0.01, 100);
-  reader.read("repetition_window", sampling.repetition_window, 0);
-  return reader.finish();
+void read_sampling(const TomlTable& table, Sampling& sampling) {
+  read(table, "temperature", sampling.temperature, 0, 100);
+  read(table, "top_k", sampling.top_k, 0);
+  read(table, "top_p", sampling.top_p, 0, 1);
+  read(table, "min_p", sampling.min_p, 0, 1);
+  read(table, "repetition_penalty", sampling.repetition_penalty, 0.01, 100);
+  read(table, "repetition_window", sampling.repetition_window, 0);
 }
 
-Result<std::vector<ScaffoldTool>> read_tools(const toml::table& table) {
+std::vector<ScaffoldTool> read_tools(const TomlTable& table) {
   std::vector<ScaffoldTool> tools;
-  for (const auto& [key, node] : table) {
-    const std::string name(key.str());
+  for (const std::string& name : table.keys()) {
     if (!is_built_in_tool(name)) {
-      return invalid("field \"tools." + name + "\" names no tool; there are " +
-                     joined(built_in_tool_names(), ", "));
+      table.reject(name, "names no tool; there are " + joined(built_in_tool_names(), ", "));
+      continue;
     }
-    if (!node.is_table()) return invalid("field \"tools." + name + "\" must be a table");
     ScaffoldTool tool{name, ""};
-    TableReader reader(*node.as_table(), "tools." + name + ".");
-    reader.read("description", tool.description);
-    if (auto done = reader.finish(); !done) return done.error();
+    read(table.table(name), "description", tool.description);
     tools.push_back(std::move(tool));
   }
   // TOML tables have no order; the order that models see is ours and always the same.
@@ -137,12 +80,15 @@ Result<std::vector<ScaffoldTool>> read_tools(const toml::table& table) {
   return tools;
 }
 
-Result<ToolProtocol> protocol_from_name(std::string_view name) {
+ToolProtocol read_protocol(const TomlTable& table) {
+  const auto name = table.text("protocol");
+  if (!name) return ToolProtocol::Auto;
   for (const ToolProtocol protocol :
        {ToolProtocol::Auto, ToolProtocol::Native, ToolProtocol::Fenced}) {
-    if (protocol_name(protocol) == name) return protocol;
+    if (protocol_name(protocol) == *name) return protocol;
   }
-  return invalid("field \"protocol\" must be auto, native or fenced");
+  table.reject("protocol", "must be auto, native or fenced");
+  return ToolProtocol::Auto;
 }
 
 }  // namespace
@@ -160,49 +106,35 @@ std::string_view protocol_name(ToolProtocol protocol) {
 }
 
 Result<Scaffold> parse_scaffold(std::string_view toml) {
-  toml::table table;
-  try {
-    table = toml::parse(toml);
-  } catch (const toml::parse_error& error) {
-    return invalid("line " + std::to_string(error.source().begin.line) + ": " +
-                   std::string(error.description()));
-  }
+  auto document = TomlTable::parse(toml);
+  if (!document) return document.error();
   Scaffold scaffold;
   scaffold.source = std::string(toml);
-  TableReader reader(table, "");
-  std::string protocol = "auto";
-  reader.read("name", scaffold.name);
-  reader.read("description", scaffold.description);
-  reader.read("protocol", protocol);
-  reader.read("system_prompt", scaffold.system_prompt);
-  reader.read("qa_prompt", scaffold.qa_prompt);
-  reader.read("fenced_examples", scaffold.fenced_examples);
-  reader.read("fenced_observation", scaffold.fenced_observation);
-  reader.read("nudge", scaffold.nudge);
-  reader.read("nudges_max", scaffold.nudges_max, 0);
-  reader.read("repeat_notice", scaffold.repeat_notice);
-  const toml::table* limits = reader.table("limits");
-  const toml::table* sampling = reader.table("sampling");
-  const toml::table* tools = reader.table("tools");
-  if (auto done = reader.finish(); !done) return done.error();
-
+  read(*document, "name", scaffold.name);
+  read(*document, "description", scaffold.description);
+  scaffold.protocol = read_protocol(*document);
+  read(*document, "system_prompt", scaffold.system_prompt);
+  read(*document, "qa_prompt", scaffold.qa_prompt);
+  read(*document, "fenced_examples", scaffold.fenced_examples);
+  read(*document, "fenced_observation", scaffold.fenced_observation);
   if (!scaffold.fenced_observation.empty() &&
       scaffold.fenced_observation.find(kResultMark) == std::string::npos) {
-    return invalid("field \"fenced_observation\" must hold " + std::string(kResultMark));
+    document->reject("fenced_observation", "must hold " + std::string(kResultMark));
   }
-  auto chosen = protocol_from_name(protocol);
-  if (!chosen) return chosen.error();
-  scaffold.protocol = *chosen;
-  if (limits != nullptr) {
-    if (auto done = read_limits(*limits, scaffold.limits); !done) return done.error();
+  read(*document, "nudge", scaffold.nudge);
+  read(*document, "nudges_max", scaffold.nudges_max, 0);
+  read(*document, "repeat_notice", scaffold.repeat_notice);
+  read_limits(document->table("limits"), scaffold.limits);
+  read_sampling(document->table("sampling"), scaffold.sampling);
+  scaffold.tools = read_tools(document->table("tools"));
+  // Every key that nobody asked for is a mistake of the writer.
+  if (const auto unknown = document->unread_keys(); !unknown.empty()) {
+    document->reject(unknown.front(), "is not a field of a scaffold");
   }
-  if (sampling != nullptr) {
-    if (auto done = read_sampling(*sampling, scaffold.sampling); !done) return done.error();
+  if (auto checked = document->check(); !checked) return checked.error();
+  if (scaffold.tools.empty()) {
+    return invalid("table \"tools\" is missing or empty: an agent needs at least one");
   }
-  if (tools == nullptr) return invalid("table \"tools\" is missing: an agent needs at least one");
-  auto offered = read_tools(*tools);
-  if (!offered) return offered.error();
-  scaffold.tools = *std::move(offered);
   return scaffold;
 }
 

@@ -57,8 +57,8 @@ struct Scaffold {
   std::string source;  ///< The document as it was read.
 };
 
-/// Reads a scaffold document (TOML). Errors: Invalid, naming the field; unknown fields are errors,
-/// so a misspelt limit cannot be silently ignored.
+/// Reads a scaffold document (TOML). Errors: Invalid, naming line and field; unknown fields are
+/// errors, so a misspelt limit cannot be silently ignored.
 Result<Scaffold> parse_scaffold(std::string_view toml);
 
 /// The document at `path`, or the bundled one if `path` is empty.

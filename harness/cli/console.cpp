@@ -36,12 +36,6 @@ bool wants_colours(std::string_view choice, bool is_terminal) {
   return is_terminal && (term == nullptr || std::string_view(term) != "dumb");
 }
 
-std::string formatted(const char* format, double value) {
-  std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), format, value);
-  return text.data();
-}
-
 /// Takes `excess` columns from the widest of `which`, none of which becomes narrower than
 /// `narrowest`.
 void shrink(std::vector<int>& widths, const std::vector<std::size_t>& which, int narrowest,
@@ -148,13 +142,6 @@ std::string table_text(std::vector<std::vector<std::string>> rows,
     out += line + "\n";
   }
   return out;
-}
-
-std::string bytes_text(double bytes) {
-  if (bytes < 1e3) return formatted("%.0f B", bytes);
-  if (bytes < 1e6) return formatted("%.1f kB", bytes / 1e3);
-  if (bytes < 1e9) return formatted("%.1f MB", bytes / 1e6);
-  return formatted("%.2f GB", bytes / 1e9);
 }
 
 }  // namespace trialwright

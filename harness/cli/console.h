@@ -55,7 +55,4 @@ std::string table_text(std::vector<std::vector<std::string>> rows,
                        const std::vector<std::size_t>& right_aligned, int columns_max,
                        const std::vector<std::size_t>& cut_first = {});
 
-/// "98.4 MB".
-std::string bytes_text(double bytes);
-
 }  // namespace trialwright

@@ -82,9 +82,7 @@ int list_suites(const Console& out) {
 std::string status_text(const RunListing& run) {
   if (!run.problem.empty()) return "unreadable";
   if (run.status == RunStatus::Running && !run.being_written) return "cut off";
-  std::string words(run_status_name(run.status));
-  std::ranges::replace(words, '_', ' ');
-  return words;
+  return name_words(run_status_name(run.status));
 }
 
 /// A field of a run's configuration; one that a damaged file lacks shows as "?".

@@ -1,6 +1,7 @@
 #include "harness/cli/report_command.h"
 
 #include "base/files.h"
+#include "base/text.h"
 #include "harness/cli/commands.h"
 #include "results/report/report.h"
 #include "results/run_folder.h"
@@ -34,6 +35,9 @@ Result<ReportInput> read_input(RunReader& reader) {
   auto status = reader.status();
   if (!status) return status.error();
   input.status = *status;
+  auto root = reader.root();
+  if (!root) return root.error();
+  input.root = *root;
   auto trials = reader.trials();
   if (!trials) return trials.error();
   auto grades = reader.grades();

@@ -76,12 +76,6 @@ std::size_t cut_after(std::string_view text, int lines, std::size_t bytes) {
   return bytes - incomplete_utf8_tail(text.substr(0, bytes));
 }
 
-std::string bytes_text(std::size_t bytes) {
-  if (bytes < 2048) return counted(static_cast<std::int64_t>(bytes), "byte");
-  if (bytes < 2U << 20U) return grouped(static_cast<std::int64_t>(bytes >> 10U)) + " KiB";
-  return grouped(static_cast<std::int64_t>(bytes >> 20U)) + " MiB";
-}
-
 std::string pre(std::string_view content) { return "<pre>" + text(content) + "</pre>"; }
 
 }  // namespace
@@ -109,8 +103,8 @@ std::string block(std::string_view content, std::size_t bytes_max) {
   std::string note;
   if (content.size() > bytes_max) {
     const std::size_t kept = bytes_max - incomplete_utf8_tail(content.substr(0, bytes_max));
-    note =
-        "<p class=\"note\">" + bytes_text(content.size() - kept) + " more are left out here.</p>";
+    note = "<p class=\"note\">" + bytes_text(static_cast<double>(content.size() - kept)) +
+           " more are left out here.</p>";
     content = content.substr(0, kept);
   }
   const std::size_t shown = cut_after(content, kLinesShown, kBytesShown);
@@ -121,14 +115,18 @@ std::string block(std::string_view content, std::size_t bytes_max) {
   const std::string_view rest = content.substr(shown);
   const auto lines = std::ranges::count(rest, '\n') + (rest.ends_with('\n') ? 0 : 1);
   return pre(content.substr(0, shown)) + "<details class=\"more\"><summary>" +
-         counted(lines, "more line") + ", " + bytes_text(rest.size()) + "</summary>" + pre(rest) +
-         "</details>" + note;
+         counted(lines, "more line") + ", " + bytes_text(static_cast<double>(rest.size())) +
+         "</summary>" + pre(rest) + "</details>" + note;
 }
 
-std::string verdict_words(Verdict verdict) {
-  std::string words(verdict_name(verdict));
-  std::ranges::replace(words, '_', ' ');
-  return words;
+std::string verdict_words(Verdict verdict) { return name_words(verdict_name(verdict)); }
+
+std::string missing() {
+  return R"(<span class="verdict v-missing"><b aria-hidden="true">·</b> missing</span>)";
+}
+
+std::string fact(std::string_view name, std::string_view value) {
+  return element("div", "", element("dt", "", name) + element("dd", "", value));
 }
 
 std::string verdict(Verdict verdict) {

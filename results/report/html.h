@@ -31,6 +31,11 @@ std::string block(std::string_view content, std::size_t bytes_max = std::size_t{
 std::string verdict(Verdict verdict);
 /// As a word for people: "grader error".
 std::string verdict_words(Verdict verdict);
+/// What stands in its place where there is no outcome.
+std::string missing();
+
+/// One pair of a list of facts, `dl`. VALUE is HTML already.
+std::string fact(std::string_view name, std::string_view value);
 
 /// "0.612".
 std::string number(double value, int digits = 3);

@@ -13,6 +13,7 @@ namespace trialwright {
 namespace {
 
 using html::element;
+using html::fact;
 
 constexpr std::array kVerdicts = {Verdict::Passed, Verdict::Failed,      Verdict::Limit,
                                   Verdict::Infra,  Verdict::GraderError, Verdict::Invalid,
@@ -27,12 +28,6 @@ std::vector<TrialSummary> summaries_of(const ReportInput& input) {
 int count_of(const ScoreSummary& score, Verdict verdict) {
   const auto found = score.counts.find(verdict);
   return found == score.counts.end() ? 0 : found->second;
-}
-
-std::string status_words(RunStatus status) {
-  std::string words(run_status_name(status));
-  std::ranges::replace(words, '_', ' ');
-  return words;
 }
 
 /// An interval on a line from 0 to 1. Numbers in attributes, because the page's policy allows no
@@ -101,11 +96,10 @@ std::string verdict_table(const ScoreSummary& score) {
                 element("th", "", html::verdict(verdict)) + element("td", "count", grouped(count)) +
                     element("td", "in", enters_score(verdict) ? "scored" : "not scored"));
   }
-  rows += element(
-      "tr", score.missing == 0 ? "none" : "",
-      element("th", "",
-              R"(<span class="verdict v-missing"><b aria-hidden="true">·</b> missing</span>)") +
-          element("td", "count", grouped(score.missing)) + element("td", "in", "no outcome yet"));
+  rows +=
+      element("tr", score.missing == 0 ? "none" : "",
+              element("th", "", html::missing()) + element("td", "count", grouped(score.missing)) +
+                  element("td", "in", "no outcome yet"));
   const std::string total =
       element("tr", "total",
               element("th", "", "planned") + element("td", "count", grouped(score.planned)) +
@@ -132,9 +126,6 @@ std::string effort_line(const ReportInput& input) {
     completion += outcome.completion_tokens;
     time += outcome.total_time;
   }
-  const auto fact = [](std::string_view name, const std::string& value) {
-    return element("div", "", element("dt", "", name) + element("dd", "", value));
-  };
   return element("dl", "facts effort",
                  fact("turns", grouped(turns)) + fact("prompt tokens", grouped(prompt)) +
                      fact("of them cached", grouped(cached)) +
@@ -256,12 +247,12 @@ std::string cluster_table(const ReportInput& input) {
 std::string overview_section(const ReportInput& input) {
   const ScoreSummary score = summarize(summaries_of(input));
   const std::string title = input.title.empty() ? input.run.id : input.title;
-  const std::string header = element("p", "brand", "trialwright report") +
-                             element("h1", "", html::text(title)) +
-                             element("p", "when",
-                                     element("code", "", html::text(input.run.id)) + " · " +
-                                         html::moment(input.run.created_us) + " · " +
-                                         element("span", "status", status_words(input.status)));
+  const std::string header =
+      element("p", "brand", "trialwright report") + element("h1", "", html::text(title)) +
+      element("p", "when",
+              element("code", "", html::text(input.run.id)) + " · " +
+                  html::moment(input.run.created_us) + " · " +
+                  element("span", "status", name_words(run_status_name(input.status))));
   const std::string cards =
       score_card("Score", score.reward,
                  "Mean reward over tasks; each task is the mean of its epochs.") +

@@ -33,6 +33,15 @@ std::string table_of(std::string_view title, const Json& json) {
          element("table", "", "<tbody>" + rows + "</tbody>") + "</details>";
 }
 
+/// What ties this page to the run's file: whoever has both can hold one against the other.
+std::string identity(const ReportInput& input) {
+  const std::string root =
+      input.root ? element("code", "", input.root->hex()) : "none, the run has not ended";
+  return element("dl", "facts",
+                 html::fact("run", element("code", "", html::text(input.run.id))) +
+                     html::fact("root hash", root));
+}
+
 }  // namespace
 
 std::string provenance_section(const ReportInput& input) {
@@ -42,8 +51,10 @@ std::string provenance_section(const ReportInput& input) {
   const std::string commands =
       element("p", "hint", "Check what is stored, and read or run a trial again:") +
       element("pre", "",
-              "trialwright verify " + run + "\ntrialwright show TRIAL\ntrialwright replay TRIAL");
-  return element("section", "provenance", element("h2", "", "Provenance") + tables + commands);
+              "trialwright verify " + run + "\ntrialwright show " + run +
+                  ":TRIAL\ntrialwright replay " + run + ":TRIAL");
+  return element("section", "provenance",
+                 element("h2", "", "Provenance") + identity(input) + tables + commands);
 }
 
 }  // namespace trialwright

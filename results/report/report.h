@@ -3,9 +3,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/digest.h"
 #include "results/run_record.h"
 #include "results/trace.h"
 
@@ -23,6 +25,7 @@ struct ReportInput {
   std::string title;  ///< For people, for example the suite's name.
   RunRecord run;
   RunStatus status = RunStatus::Finished;
+  std::optional<Digest> root;  ///< As stored when the run ended; `verify` computes it again.
   std::vector<ServedModelChange> served_model_changes;  ///< Any of them flags the run.
   std::vector<ReportTrial> trials;                      ///< In the order of the plan.
   /// Gives the trace of a trial, by trial id. Asked once a trial, failures first, and no more once

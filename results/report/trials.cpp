@@ -12,6 +12,7 @@ namespace trialwright {
 namespace {
 
 using html::element;
+using html::fact;
 
 std::string outcome_name(const TrialSummary& summary) {
   return summary.outcome ? std::string(verdict_name(summary.outcome->verdict)) : "missing";
@@ -19,7 +20,7 @@ std::string outcome_name(const TrialSummary& summary) {
 
 std::string outcome_badge(const TrialSummary& summary) {
   if (summary.outcome) return html::verdict(summary.outcome->verdict);
-  return R"(<span class="verdict v-missing"><b aria-hidden="true">·</b> missing</span>)";
+  return html::missing();
 }
 
 std::string reward_text(const TrialSummary& summary) {
@@ -58,10 +59,6 @@ std::vector<TaskRow> task_rows(const ReportInput& input) {
                              [&](std::size_t i) { return input.trials[i].summary.trial.epoch; });
   }
   return rows;
-}
-
-std::string fact(std::string_view name, const std::string& value) {
-  return element("div", "", element("dt", "", name) + element("dd", "", value));
 }
 
 std::string trial_facts(const TrialSummary& summary) {
@@ -122,7 +119,8 @@ std::string trial_line(const TrialSummary& summary) {
   return element("summary", "row", out);
 }
 
-std::string trial_item(const ReportTrial& trial, std::size_t index, const std::string* transcript) {
+std::string trial_item(const ReportTrial& trial, std::size_t index, const std::string& run,
+                       const std::string* transcript) {
   const TrialSummary& summary = trial.summary;
   std::string body = trial_facts(summary);
   // A short reason is read in the trial's line.
@@ -133,15 +131,14 @@ std::string trial_item(const ReportTrial& trial, std::size_t index, const std::s
   if (transcript != nullptr) {
     body += element("div", "transcript", *transcript);
   } else if (summary.outcome || summary.attempts > 0) {
-    body += element("p", "note",
-                    "The transcript is not in this page. To read it: " +
-                        element("code", "", "trialwright show " + html::text(summary.trial.id)));
+    body += element(
+        "p", "note",
+        "The transcript is not in this page. To read it: " +
+            element("code", "", "trialwright show " + html::text(run + ":" + summary.trial.id)));
   } else {
     body += element("p", "note", "This trial was not run.");
   }
-  std::string tags;
-  for (const std::string& tag : summary.trial.tags) tags += (tags.empty() ? "" : "\x1f") + tag;
-  std::ranges::replace(tags, '\x1f', '\t');
+  const std::string tags = joined(summary.trial.tags, "\t");
   return "<details class=\"trial\" id=\"" + trial_anchor(index) + "\" data-verdict=\"" +
          outcome_name(summary) + "\" data-tags=\"" + html::attribute(tags) + "\">" +
          trial_line(summary) + element("div", "body", body) + "</details>";
@@ -162,11 +159,9 @@ std::string filter_bar(const ReportInput& input) {
   std::string chips;
   for (const auto& [order, verdict] : verdicts) {
     const auto& [name, count] = verdict;
-    std::string words = name;
-    std::ranges::replace(words, '_', ' ');
     chips += "<label class=\"chip v-" + name +
-             R"("><input type="checkbox" name="verdict" value=")" + name + "\"> " + words +
-             " <span>" + grouped(count) + "</span></label>";
+             R"("><input type="checkbox" name="verdict" value=")" + name + "\"> " +
+             name_words(name) + " <span>" + grouped(count) + "</span></label>";
   }
   std::string options = "<option value=\"\">every tag</option>";
   for (const std::string& tag : tags) {
@@ -219,17 +214,19 @@ std::string trials_section(const ReportInput& input,
   std::string items;
   for (std::size_t i = 0; i < input.trials.size(); ++i) {
     const auto found = transcripts.find(input.trials[i].summary.trial.id);
-    items += trial_item(input.trials[i], i, found == transcripts.end() ? nullptr : &found->second);
+    items += trial_item(input.trials[i], i, input.run.id,
+                        found == transcripts.end() ? nullptr : &found->second);
   }
   const std::string head =
       R"(<div class="row columns" aria-hidden="true"><span>verdict</span><span class="task">task</span><span class="n epoch">epoch</span><span class="n reward">reward</span><span class="n turns">turns</span><span class="n tokens">tokens</span><span class="n time">time</span><span class="reason">reason</span></div>)";
   std::string hint;
   if (transcripts.size() < input.trials.size()) {
-    hint = element("p", "hint",
-                   grouped(static_cast<std::int64_t>(transcripts.size())) + " of " +
-                       counted(static_cast<std::int64_t>(input.trials.size()), "trial") +
-                       " have their transcript in this page. Any other: " +
-                       element("code", "", "trialwright show TRIAL"));
+    hint =
+        element("p", "hint",
+                grouped(static_cast<std::int64_t>(transcripts.size())) + " of " +
+                    counted(static_cast<std::int64_t>(input.trials.size()), "trial") +
+                    " have their transcript in this page. Any other: " +
+                    element("code", "", "trialwright show " + html::text(input.run.id + ":TRIAL")));
   }
   return element("section", "trials",
                  element("h2", "", "Trials") + hint + filter_bar(input) + head +

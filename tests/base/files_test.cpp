@@ -25,6 +25,22 @@ TEST(WriteFileAtomically, ReplacesTheContentAndLeavesNothingBeside) {
   EXPECT_EQ(std::distance(fs::directory_iterator(path.parent_path()), fs::directory_iterator()), 1);
 }
 
+TEST(WriteFileAtomically, KeepsTheRightsOfAFileAndGivesANewOneTheUsualOnes) {
+  auto folder = TemporaryFolder::make();
+  ASSERT_TRUE(folder);
+  const auto rights = [](const fs::path& path) { return fs::status(path).permissions(); };
+  const fs::path secret = folder->path() / "secret";
+  ASSERT_TRUE(write_file_atomically(secret, "one"));
+  fs::permissions(secret, fs::perms(0600));
+  ASSERT_TRUE(write_file_atomically(secret, "two"));
+  EXPECT_EQ(rights(secret), fs::perms(0600));
+
+  const mode_t before = ::umask(0027);
+  EXPECT_TRUE(write_file_atomically(folder->path() / "new", "text"));
+  ::umask(before);
+  EXPECT_EQ(rights(folder->path() / "new"), fs::perms(0640));
+}
+
 TEST(WriteFileAtomically, KeepsTheOldFileWhenTheTargetCannotBeReplaced) {
   auto folder = TemporaryFolder::make();
   ASSERT_TRUE(folder);

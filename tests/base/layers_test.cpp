@@ -17,17 +17,24 @@ constexpr std::array<std::string_view, 6> kRooms = {"base",    "inference", "tas
 /// True if a file of `room` may have this line. A quoted include with a folder must name a room:
 /// what else lies in the tree, tests above all, is not for production code.
 bool allowed(const std::string& line, std::string_view room) {
-  static const std::regex include(R"re(^\s*#\s*include\s+"([^"/]+)/.*)re");
+  static const std::regex include(R"re(^\s*#\s*include\s*(["<])([^">/]+)/.*)re");
   std::smatch match;
   if (!std::regex_match(line, match, include)) return true;
+  const std::string folder = match[2].str();
+  const bool is_ours = std::find(kRooms.begin(), kRooms.end(), folder) != kRooms.end();
+  // Between angle brackets stand the folders of libraries, and whoever wants to get by unseen.
+  if (match[1] == "<" && !is_ours && folder != "tests") return true;
   const auto* own = std::find(kRooms.begin(), kRooms.end(), room);
-  return std::find(kRooms.begin(), own + 1, match[1].str()) != own + 1;
+  return std::find(kRooms.begin(), own + 1, folder) != own + 1;
 }
 
 TEST(Layers, RefuseWhatIsToTheRightAndWhatIsNoRoom) {
   EXPECT_TRUE(allowed("#include \"base/text.h\"", "tasks"));
   EXPECT_TRUE(allowed("#include <valijson/schema.hpp>", "tasks"));
   EXPECT_FALSE(allowed("#include \"results/store.h\"", "tasks"));
+  EXPECT_FALSE(allowed("#include <results/store.h>", "tasks"));
+  EXPECT_FALSE(allowed("#include<tests/support/fake_model.h>", "tasks"));
+  EXPECT_TRUE(allowed("#include <base/text.h>", "tasks"));
   EXPECT_FALSE(allowed("# include \"tests/support/fake_model.h\"", "harness"));
 }
 

@@ -54,5 +54,19 @@ TEST(Text, GroupsDigitsAndCountsThings) {
   EXPECT_EQ(counted(2000, "task"), "2,000 tasks");
 }
 
+TEST(Letters, ChangeCaseInAsciiOnly) {
+  EXPECT_EQ(to_upper("aZ-9é"), "AZ-9é");
+  EXPECT_EQ(to_lower("aZ-9É"), "az-9É");
+  EXPECT_EQ(to_lower('Q'), 'q');
+  EXPECT_EQ(name_words("grader_error"), "grader error");
+}
+
+TEST(BytesText, NamesTheUnitThatFits) {
+  EXPECT_EQ(bytes_text(999), "999 B");
+  EXPECT_EQ(bytes_text(1200), "1.2 kB");
+  EXPECT_EQ(bytes_text(98'400'000), "98.4 MB");
+  EXPECT_EQ(bytes_text(1'117'320'768), "1.12 GB");
+}
+
 }  // namespace
 }  // namespace trialwright

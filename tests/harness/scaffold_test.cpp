@@ -21,19 +21,25 @@ TEST(Scaffold, NamesTheFieldThatIsWrong) {
     return scaffold ? std::string("no error") : scaffold.error().message;
   };
   EXPECT_EQ(message("system_promt = \"\"\n[tools.bash]"),
-            "field \"system_promt\" is not a field of a scaffold");
+            "line 1: field \"system_promt\" is not a field of a scaffold");
+  EXPECT_EQ(message("[tools.bash]\n[limitz]"),
+            "line 2: field \"limitz\" is not a field of a scaffold");
   EXPECT_EQ(message("[limits]\nturns_max = 0\n[tools.bash]"),
-            "field \"limits.turns_max\" must be a whole number from 1");
+            "line 2: field \"limits.turns_max\" must be a whole number from 1 to 1000000000");
   EXPECT_EQ(message("[sampling]\ntop_p = 2\n[tools.bash]"),
-            "field \"sampling.top_p\" must be a number from 0 to 1");
+            "line 2: field \"sampling.top_p\" must be a number from 0 to 1");
   EXPECT_EQ(message("protocol = \"morse\"\n[tools.bash]"),
-            "field \"protocol\" must be auto, native or fenced");
-  EXPECT_EQ(message("name = \"x\""), "table \"tools\" is missing: an agent needs at least one");
+            "line 1: field \"protocol\" must be auto, native or fenced");
+  EXPECT_EQ(message("tools.bash = 1"), "line 1: field \"tools.bash\" must be a table");
+  for (const char* toml : {"name = \"x\"", "[tools]"}) {
+    EXPECT_EQ(message(toml), "table \"tools\" is missing or empty: an agent needs at least one");
+  }
   EXPECT_EQ(message("[tools.bsh]"),
-            "field \"tools.bsh\" names no tool; there are bash, read_file, write_file, edit_file, "
+            "line 1: field \"tools.bsh\" names no tool; there are bash, read_file, write_file, "
+            "edit_file, "
             "grep, submit");
   EXPECT_EQ(message("fenced_observation = \"It says so.\"\n[tools.bash]"),
-            "field \"fenced_observation\" must hold {{result}}");
+            "line 1: field \"fenced_observation\" must hold {{result}}");
   EXPECT_EQ(message("x = \n").substr(0, 7), "line 1:");
 }
 

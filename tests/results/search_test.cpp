@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "results/database.h"
 #include "results/run_reader.h"
 #include "tests/results/run_fixture.h"
 #include "tests/support/fake_clock.h"
@@ -85,6 +86,22 @@ TEST(RunSearchInArguments, FindsTextWithQuotesBackslashesAndNewlines) {
     ASSERT_EQ(hits->size(), 1U) << text;
     EXPECT_EQ(hits->front().kind, "completion");
   }
+}
+
+TEST_F(RunSearch, EndsInAConversationThatLeadsBackToItself) {
+  const auto path = folder_->path() / "run.db";
+  {
+    auto database = Database::open(path, Database::Mode::ReadWrite);
+    ASSERT_TRUE(database);
+    ASSERT_TRUE(database->execute(
+        "DROP TRIGGER message_no_update; UPDATE message SET parent = hash WHERE parent IS NULL"));
+  }
+  auto reader = RunReader::open(path);
+  ASSERT_TRUE(reader);
+  auto hits = reader->search("no such words anywhere");
+  ASSERT_FALSE(hits);
+  EXPECT_EQ(hits.error().kind, ErrorKind::Integrity);
+  EXPECT_NE(hits.error().message.find("a conversation does not end"), std::string::npos);
 }
 
 TEST_F(RunSearch, FindsNothingWhereThereIsNothing) {

@@ -35,6 +35,49 @@ class Store : public testing::Test {
   FakeClock clock_;
 };
 
+TEST_F(Store, StoresMinusZeroAsZeroEverywhere) {
+  const auto plan = sample_plan(1);
+  auto store = RunStore::create(path_, sample_run(), plan, clock_);
+  ASSERT_TRUE(store);
+  ASSERT_TRUE(record_trial(*store, plan[0].id, -0.0));
+  ASSERT_TRUE(store->finish(RunStatus::Finished));
+
+  auto reader = RunReader::open(path_);
+  ASSERT_TRUE(reader);
+  auto report = reader->verify();
+  ASSERT_TRUE(report);
+  EXPECT_TRUE(report->problems.empty()) << report->problems[0].what;
+}
+
+TEST_F(Store, ReadsBackTheDeepestArgumentsThatAModelCanSend) {
+  const auto arguments =
+      parse_json(std::string(kJsonDepthMax, '[') + std::string(kJsonDepthMax, ']'));
+  ASSERT_TRUE(arguments);
+  const auto plan = sample_plan(1);
+  auto store = RunStore::create(path_, sample_run(), plan, clock_);
+  ASSERT_TRUE(store);
+  Trace trace = sample_trace(plan[0].id);
+  trace.turns[0].completion.tool_calls[0].arguments = *arguments;
+  std::vector<Grade> grades = sample_grades(1);
+  grades[0].evidence = {{"steps", {{{"evidence", {{"reward_json", *arguments}}}}}}};
+  {
+    auto recorder = store->begin_trial(plan[0].id);
+    ASSERT_TRUE(recorder);
+    ASSERT_TRUE(record_turns(*recorder, trace));
+    ASSERT_TRUE(recorder->finish(sample_outcome(1), grades));
+  }
+  ASSERT_TRUE(store->finish(RunStatus::Finished));
+
+  auto reader = RunReader::open(path_);
+  ASSERT_TRUE(reader);
+  auto read = reader->trace(plan[0].id);
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->turns[0].completion.tool_calls[0].arguments, *arguments);
+  auto report = reader->verify();
+  ASSERT_TRUE(report);
+  EXPECT_TRUE(report->problems.empty()) << report->problems[0].what;
+}
+
 TEST_F(Store, GivesBackEveryTraceExactlyAsItWas) {
   const auto plan = sample_plan(3);
   ASSERT_TRUE(write_sample_run(path_, 3));
@@ -127,8 +170,10 @@ TEST_F(Store, StoresASharedPrefixOnce) {
   // two observations.
   EXPECT_EQ(count("SELECT count(*) FROM message"), 1 + 10 * 4);
   EXPECT_EQ(count("SELECT count(*) FROM message WHERE role = 'system'"), 1);
-  // A long observation is one text, as an event and as a message.
-  EXPECT_EQ(count("SELECT count(DISTINCT hash) = count(*) FROM blob"), 1);
+  // Each trial has one long observation, which is one text as an event and as a message. All ten
+  // have the same system prompt, evidence of a grade, and tokens of two completions; the grade's
+  // event, with its score, is one of two.
+  EXPECT_EQ(count("SELECT count(*) FROM blob"), 10 + 1 + 1 + 2 + 2);
 }
 
 TEST_F(Store, LeavesOneFileBehind) {

@@ -134,10 +134,18 @@ TEST(Report, LeavesOutTranscriptsThatDoNotFitFailuresLast) {
   EXPECT_TRUE(has(*page, "trials have their transcript in this page"));
   const std::string& passed = input.trials[0].summary.trial.id;
   const std::string& failed = input.trials[2].summary.trial.id;
-  EXPECT_TRUE(has(*page, "trialwright show " + passed));
-  EXPECT_FALSE(has(*page, "trialwright show " + failed));
+  const std::string show = "trialwright show " + input.run.id + ":";
+  EXPECT_TRUE(has(*page, show + passed));
+  EXPECT_FALSE(has(*page, show + failed));
   ASSERT_FALSE(asked.empty());
   EXPECT_NE(asked.front(), passed);
+}
+
+TEST(Report, NamesItsRunsRootHashOrSaysThatThereIsNone) {
+  ReportInput input = sample_report();
+  EXPECT_TRUE(has(*render_report(input), input.root->hex()));
+  input.root.reset();
+  EXPECT_TRUE(has(*render_report(input), "none, the run has not ended"));
 }
 
 TEST(Report, RefusesToBeLargerThanItMay) {
@@ -157,12 +165,12 @@ TEST(Report, ReadsWithNoTrialsAtAll) {
 TEST(ReportText, FoldsWhatIsLongAndLeavesOutWhatIsVeryLong) {
   std::string lines;
   for (int i = 0; i < 100; ++i) lines += "line\n";
-  EXPECT_TRUE(has(html::block(lines), "<summary>76 more lines, 380 bytes</summary>"));
+  EXPECT_TRUE(has(html::block(lines), "<summary>76 more lines, 380 B</summary>"));
   EXPECT_FALSE(has(html::block("short\n"), "<details"));
   EXPECT_FALSE(has(html::block(lines.substr(0, 150)), "<details"));
   const std::string one_line = html::block(std::string(1'000'000, 'x'));
   EXPECT_LT(one_line.size(), 300'000U);
-  EXPECT_TRUE(has(one_line, "720 KiB more are left out here"));
+  EXPECT_TRUE(has(one_line, "737.9 kB more are left out here"));
 }
 
 TEST(ReportText, NeverCutsInsideACharacter) {
