@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "tasks/answer_schema.h"
+#include "tasks/pattern.h"
 
 namespace trialwright {
 
@@ -15,7 +16,6 @@ namespace {
 
 constexpr std::size_t kAnswerBytesMax = std::size_t{1} << 20U;
 constexpr std::size_t kEvidenceBytesMax = 4000;
-constexpr std::int64_t kPatternBytesMax = 1 << 20;  ///< When compiled.
 constexpr std::size_t kJsonCandidatesMax = 64;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -67,10 +67,16 @@ std::size_t read_number(std::string_view text, std::size_t at, double& number) {
   return end - at;
 }
 
-/// A minus in front of the number at `at`, if it is a sign and not a dash between two words.
+/// A minus in front of the number at `at`, if it is a sign and not a dash between two words. The
+/// sign of a currency may stand between: "-$5".
 bool is_negative(std::string_view text, std::size_t at) {
   constexpr std::string_view kMinus = "\u2212";
   std::size_t before = at;
+  for (const std::string_view currency : {"$", "\u20ac", "\u00a3", "\u00a5"}) {
+    if (!text.substr(0, at).ends_with(currency)) continue;
+    before -= currency.size();
+    break;
+  }
   if (before >= 1 && text[before - 1] == '-') {
     before -= 1;
   } else if (before >= kMinus.size() &&
@@ -113,13 +119,10 @@ Marked mark(const NumericAnswer& answer, const std::string& given, Json& evidenc
 
 Result<Marked> mark(const RegexAnswer& answer, const std::string& given, Json& evidence) {
   evidence["accepted"] = answer.pattern;
-  RE2::Options options;
-  options.set_log_errors(false);
-  options.set_max_mem(kPatternBytesMax);
-  const RE2 regex(answer.pattern, options);
-  if (!regex.ok()) return invalid("the pattern is no RE2 pattern: " + regex.error());
+  const auto pattern = compile_pattern(answer.pattern);
+  if (!pattern) return pattern.error().during("the pattern is no RE2 pattern");
   re2::StringPiece found;
-  if (!regex.Match(given, 0, given.size(), RE2::UNANCHORED, &found, 1))
+  if (!(*pattern)->Match(given, 0, given.size(), RE2::UNANCHORED, &found, 1))
     return Marked{0, "the pattern is not found in the answer"};
   evidence["read"] =
       to_valid_utf8(std::string_view(found.data(), found.size()).substr(0, kEvidenceBytesMax));
@@ -225,7 +228,9 @@ std::optional<double> last_number(std::string_view text) {
   std::optional<double> last;
   std::size_t at = 0;
   while (at < text.size()) {
-    const bool starts = is_digit(text[at]) || (text[at] == '.' && digits_from(text, at + 1) > 0);
+    // A point after another one is the end of an ellipsis: "...42" is 42.
+    const bool starts = is_digit(text[at]) || (text[at] == '.' && digits_from(text, at + 1) > 0 &&
+                                               (at == 0 || text[at - 1] != '.'));
     if (!starts) {
       ++at;
       continue;
@@ -272,7 +277,7 @@ Result<Json> json_in_answer(std::string_view answer) {
 
 AnswerGrader::AnswerGrader() {
   identity_.name = "answer";
-  identity_.version = "1";
+  identity_.version = "2";
   identity_.digest = Hasher().field(identity_.name).field(identity_.version).finish();
 }
 

@@ -14,6 +14,8 @@
 #include <valijson/validation_results.hpp>
 #include <valijson/validator.hpp>
 
+#include "tasks/pattern.h"
+
 namespace trialwright {
 
 namespace {
@@ -22,7 +24,6 @@ using PlainJson = nlohmann::json;
 
 constexpr int kSchemaDepthMax = 64;
 constexpr std::size_t kReferenceDepthMax = 256;
-constexpr std::int64_t kPatternBytesMax = 1 << 20;  ///< When compiled.
 /// How many properties of one answer patterns may name.
 constexpr std::size_t kNamedByPatternMax = 1000;
 /// "format" is checked by std::regex, which recurses once a character.
@@ -123,7 +124,7 @@ class LoopFinder {
   std::set<const PlainJson*> done_;
 };
 
-using Patterns = std::map<std::string, RE2>;
+using Patterns = std::map<std::string, std::shared_ptr<const RE2>>;
 
 /// The validator's own patterns are std::regex, which backtracks: a model's answer could keep it
 /// busy for longer than anybody waits. RE2 takes time linear in the text.
@@ -153,7 +154,7 @@ class PatternBuilder final : public valijson::ConstraintBuilder {
   explicit PatternBuilder(const Patterns& patterns) : patterns_(patterns) {}
   valijson::constraints::Constraint* make(
       const valijson::adapters::Adapter& pattern) const override {
-    return new PatternConstraint(&patterns_.at(pattern.asString()));
+    return new PatternConstraint(patterns_.at(pattern.asString()).get());
   }
 
  private:
@@ -210,12 +211,11 @@ class PatternRewriter {
   }
 
   Result<void> add_pattern(const std::string& pattern) {
-    RE2::Options options;
-    options.set_log_errors(false);
-    options.set_max_mem(kPatternBytesMax);
-    const RE2& made = patterns_.try_emplace(pattern, pattern, options).first->second;
-    if (made.ok()) return {};
-    return invalid("the pattern \"" + pattern + "\" cannot be read: " + made.error());
+    if (patterns_.contains(pattern)) return {};
+    auto compiled = compile_pattern(pattern);
+    if (!compiled) return compiled.error().during("the pattern \"" + pattern + "\" cannot be read");
+    patterns_[pattern] = *std::move(compiled);
+    return {};
   }
 
   Result<void> name_properties(PlainJson& schema) {
@@ -227,7 +227,7 @@ class PatternRewriter {
       auto added = add_pattern(pattern);
       if (!added) return added;
       for (const std::string& key : keys_) {
-        if (!RE2::PartialMatch(key, patterns_.at(pattern))) continue;
+        if (!RE2::PartialMatch(key, *patterns_.at(pattern))) continue;
         if (++named_ > kNamedByPatternMax)
           return invalid("patterns name too many of its properties");
         // A second schema for a name stands beside the first, so that references still lead there.

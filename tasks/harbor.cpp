@@ -14,7 +14,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kFileBytesMax = std::uint64_t{1} << 20U;
-constexpr std::int64_t kMegabytesMax = std::int64_t{1} << 30U;
 
 /// "2G", "512M" or "64K" in bytes; Harbor's older way to give a size. Nothing if it is no size or
 /// larger than any machine.
@@ -135,9 +134,12 @@ class HarborReader {
       if (toml_.is_set(key))
         content_.notes.push_back("the field \"" + std::string(key) + "\" has no effect");
     }
-    // Trials share the machine's processors, and grading needs no artifacts.
-    for (const char* key : {"environment.cpus", "environment.gpu_types", "artifacts"})
-      static_cast<void>(toml_.is_set(key));
+    if (environment.number("cpus").value_or(1) > 1)
+      content_.notes.emplace_back("it asks for several processors, and trials share the machine's");
+    if (toml_.is_set("artifacts"))
+      content_.notes.emplace_back("its artifacts are not kept; grading needs none");
+    // Which GPUs it wants says nothing beside that it wants any.
+    static_cast<void>(environment.is_set("gpu_types"));
   }
 
   Result<void> read_environment() {

@@ -1,7 +1,5 @@
 #include "tasks/qa.h"
 
-#include <re2/re2.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -9,6 +7,7 @@
 
 #include "base/text.h"
 #include "tasks/answer_schema.h"
+#include "tasks/pattern.h"
 
 namespace trialwright {
 
@@ -16,7 +15,6 @@ namespace {
 
 constexpr std::size_t kChoicesMax = 26;  ///< They are named by letters.
 constexpr std::int64_t kTokensMax = 1 << 20;
-constexpr std::int64_t kPatternBytesMax = 1 << 20;  ///< When compiled.
 
 Error wrong(std::string_view field, std::string_view what) {
   return invalid("field \"" + std::string(field) + "\" " + std::string(what));
@@ -83,11 +81,8 @@ Result<Answer> read_regex(const Json& json) {
   if (!known) return known.error();
   if (!json.at("regex").is_string()) return wrong("answer.regex", "must be a string");
   RegexAnswer answer{json.at("regex").get<std::string>()};
-  RE2::Options options;
-  options.set_log_errors(false);
-  options.set_max_mem(kPatternBytesMax);
-  const RE2 regex(answer.pattern, options);
-  if (!regex.ok()) return wrong("answer.regex", "is no RE2 pattern: " + regex.error());
+  const auto compiled = compile_pattern(answer.pattern);
+  if (!compiled) return wrong("answer.regex", "is no RE2 pattern: " + compiled.error().message);
   if (const auto reference = json.find("reference"); reference != json.end()) {
     if (!reference->is_string()) return wrong("answer.reference", "must be a string");
     answer.reference = reference->get<std::string>();
@@ -146,10 +141,7 @@ Result<Task> read_question(std::string_view line, std::string_view id_prefix, in
   QaTask question;
   const auto id = string_field(*json, "id");
   if (!id) return id.error();
-  if (id->empty() || id->find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                           "0123456789._-") != std::string::npos) {
-    return wrong("id", "must be made of letters, digits, '.', '_' and '-'");
-  }
+  if (!is_id_part(*id)) return wrong("id", "must be made of letters, digits, '.', '_' and '-'");
   task.id = std::string(id_prefix) + *id;
   const auto prompt = string_field(*json, "prompt");
   if (!prompt) return prompt.error();

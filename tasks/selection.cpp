@@ -143,8 +143,7 @@ Result<Shard> parse_shard(std::string_view text) {
 }
 
 Result<std::vector<Task>> select(std::vector<Task> tasks, const Selection& selection) {
-  const auto checked = check_named(tasks, selection);
-  if (!checked) return checked.error();
+  const auto named = check_named(tasks, selection);
   if (!selection.globs.empty()) {
     std::erase_if(tasks, [&](const Task& task) {
       return std::none_of(selection.globs.begin(), selection.globs.end(),
@@ -164,6 +163,8 @@ Result<std::vector<Task>> select(std::vector<Task> tasks, const Selection& selec
     });
   }
   std::erase_if(tasks, [&](const Task& task) { return is_excluded(task, selection.exclude); });
+  // A word that fits nothing is a slip of the pen. Where it leaves nothing to do, that comes first.
+  if (!named) return tasks.empty() ? named.error() : invalid(named.error().message);
   std::sort(tasks.begin(), tasks.end(), [](const Task& a, const Task& b) { return a.id < b.id; });
   if (selection.sample) keep_sample(tasks, *selection.sample, selection.seed);
   if (selection.limit && *selection.limit < tasks.size()) tasks.resize(*selection.limit);

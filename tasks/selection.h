@@ -39,8 +39,8 @@ struct Selection {
 };
 
 /// The tasks that a selection names, by id. May be empty: the caller says what that means.
-/// Errors: Invalid for a bad expression; NotFound for a glob or tag that fits no task, with
-/// those that come near.
+/// Errors: Invalid for a bad expression, and for a glob or tag that fits no task, with those that
+/// come near; NotFound for the latter if no other task is selected.
 Result<std::vector<Task>> select(std::vector<Task> tasks, const Selection& selection);
 
 }  // namespace trialwright

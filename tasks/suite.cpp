@@ -24,14 +24,6 @@ constexpr std::uint64_t kSuiteBytesMax = std::uint64_t{1} << 20U;
 constexpr std::uint64_t kQaBytesMax = std::uint64_t{256} << 20U;
 constexpr int kAncestorsMax = 5;
 
-constexpr std::string_view kIdCharacters =
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/";
-
-bool is_name(std::string_view text) {
-  return !text.empty() && text.find_first_not_of(kIdCharacters) == std::string_view::npos &&
-         text.find('/') == std::string_view::npos;
-}
-
 bool is_task_folder(const fs::path& folder) {
   return path_exists(folder / "task.toml") || path_exists(folder / "task.yaml");
 }
@@ -73,29 +65,14 @@ Result<void> look_through(const fs::path& root, const std::string& below, int de
 /// What suite.toml says, or what holds without it.
 struct Settings {
   TaskLimits limits;
+  TaskLimits terminal_bench_limits = trialwright::terminal_bench_limits();
   int tokens_max = 256;
   std::optional<std::vector<std::string>> task_globs;
   std::optional<std::vector<std::string>> question_globs;
 };
 
-constexpr std::int64_t kMegabytesMax = std::int64_t{1} << 30U;
-
-Result<void> read_settings(const fs::path& file, Suite& suite, Settings& settings) {
-  const auto text = read_file(file, kSuiteBytesMax);
-  if (!text) return text.error();
-  const auto toml = TomlTable::parse(*text);
-  if (!toml) return toml.error();
-  const auto name = toml->text("name");
-  if (name && !is_name(*name))
-    toml->reject("name", "must be made of letters, digits, '.', '_' and '-'");
-  suite.name = name.value_or(suite.name);
-  suite.version = toml->text("version").value_or("");
-  suite.description = toml->text("description").value_or("");
-  if (auto globs = toml->texts("tasks"); toml->is_set("tasks")) settings.task_globs = globs;
-  if (auto globs = toml->texts("qa"); toml->is_set("qa")) settings.question_globs = globs;
-
-  const TomlTable defaults = toml->table("defaults");
-  TaskLimits& limits = settings.limits;
+/// Replaces the limits that the suite sets.
+void read_limits(const TomlTable& defaults, TaskLimits& limits) {
   limits.agent_timeout = defaults.seconds("agent_timeout_sec").value_or(limits.agent_timeout);
   limits.verifier_timeout =
       defaults.seconds("verifier_timeout_sec").value_or(limits.verifier_timeout);
@@ -106,6 +83,25 @@ Result<void> read_settings(const fs::path& file, Suite& suite, Settings& setting
     limits.storage_bytes = static_cast<std::uint64_t>(*megabytes) << 20U;
   limits.processes_max =
       static_cast<int>(defaults.whole("processes_max", 1, 1 << 20).value_or(limits.processes_max));
+}
+
+Result<void> read_settings(const fs::path& file, Suite& suite, Settings& settings) {
+  const auto text = read_file(file, kSuiteBytesMax);
+  if (!text) return text.error();
+  const auto toml = TomlTable::parse(*text);
+  if (!toml) return toml.error();
+  const auto name = toml->text("name");
+  if (name && !is_id_part(*name))
+    toml->reject("name", "must be made of letters, digits, '.', '_' and '-'");
+  suite.name = name.value_or(suite.name);
+  suite.version = toml->text("version").value_or("");
+  suite.description = toml->text("description").value_or("");
+  if (auto globs = toml->texts("tasks"); toml->is_set("tasks")) settings.task_globs = globs;
+  if (auto globs = toml->texts("qa"); toml->is_set("qa")) settings.question_globs = globs;
+
+  const TomlTable defaults = toml->table("defaults");
+  read_limits(defaults, settings.limits);
+  read_limits(defaults, settings.terminal_bench_limits);
   settings.tokens_max =
       static_cast<int>(defaults.whole("tokens_max", 1, 1 << 20).value_or(settings.tokens_max));
   auto checked = toml->check();
@@ -135,14 +131,14 @@ Result<std::vector<std::string>> fitting(const std::vector<std::string>& paths,
   return std::vector<std::string>(kept.begin(), kept.end());
 }
 
-Result<Task> load_task(const fs::path& folder, std::string id, const TaskLimits& limits) {
+Result<Task> load_task(const fs::path& folder, std::string id, const Settings& settings) {
   if (id.find_first_not_of(kIdCharacters) != std::string::npos) {
     return invalid("the name of " + folder.string() +
                    " must be made of letters, digits, '.', '_' and '-'");
   }
   auto task = path_exists(folder / "task.toml")
-                  ? load_harbor_task(folder, std::move(id), limits)
-                  : load_terminal_bench_task(folder, std::move(id), limits);
+                  ? load_harbor_task(folder, std::move(id), settings.limits)
+                  : load_terminal_bench_task(folder, std::move(id), settings.terminal_bench_limits);
   if (!task) return task;
   const auto digest = digest_task(*task);
   if (!digest) return digest.error();
@@ -150,7 +146,7 @@ Result<Task> load_task(const fs::path& folder, std::string id, const TaskLimits&
   return task;
 }
 
-Result<void> load_questions(const fs::path& root, const std::string& file, int tokens_max,
+Result<void> load_questions(const fs::path& root, const std::string& file, const Settings& settings,
                             Suite& suite) {
   const fs::path path = root / file;
   const auto text = read_file(path, kQaBytesMax);
@@ -160,10 +156,10 @@ Result<void> load_questions(const fs::path& root, const std::string& file, int t
     return invalid("the name of " + path.string() +
                    " must be made of letters, digits, '.', '_' and '-'");
   }
-  auto tasks = parse_qa(*text, suite.name + "/" + stem + "/", tokens_max);
+  auto tasks = parse_qa(*text, suite.name + "/" + stem + "/", settings.tokens_max);
   if (!tasks) return tasks.error().during("loading " + path.string());
   for (Task& task : *tasks) {
-    task.limits = TaskLimits{};
+    task.limits = settings.limits;
     const auto digest = digest_task(task);
     if (!digest) return digest.error();
     task.digest = *digest;
@@ -185,11 +181,11 @@ Result<Suite> load_one_task(const fs::path& folder) {
   suite.folder = folder;
   suite.name = folder.parent_path().filename().string();
   const std::string name = folder.filename().string();
-  if (!suite.name.empty() && !is_name(suite.name)) {
+  if (!suite.name.empty() && !is_id_part(suite.name)) {
     return invalid("the task's id would begin with the name of the folder above it, \"" +
                    suite.name + "\", which is not made of letters, digits, '.', '_' and '-'");
   }
-  auto task = load_task(folder, suite.name.empty() ? name : suite.name + "/" + name, TaskLimits{});
+  auto task = load_task(folder, suite.name.empty() ? name : suite.name + "/" + name, Settings{});
   if (!task) return task.error();
   suite.tasks.push_back(std::move(*task));
   return suite;
@@ -212,7 +208,7 @@ Result<Suite> load_suite(const fs::path& path) {
     auto read = read_settings(root / "suite.toml", suite, settings);
     if (!read) return read.error().during("loading " + (root / "suite.toml").string());
   }
-  if (!is_name(suite.name)) {
+  if (!is_id_part(suite.name)) {
     return invalid("the suite has the name of its folder, \"" + suite.name +
                    "\", which is not made of letters, digits, '.', '_' and '-'; give it another by "
                    "`name` in " +
@@ -238,12 +234,12 @@ Result<Suite> load_suite(const fs::path& path) {
   }
 
   for (const std::string& folder : contents.task_folders) {
-    auto task = load_task(root / folder, suite.name + "/" + folder, settings.limits);
+    auto task = load_task(root / folder, suite.name + "/" + folder, settings);
     if (!task) return task.error();
     suite.tasks.push_back(std::move(*task));
   }
   for (const std::string& file : contents.question_files) {
-    auto loaded = load_questions(root, file, settings.tokens_max, suite);
+    auto loaded = load_questions(root, file, settings, suite);
     if (!loaded) return loaded.error();
   }
   if (suite.tasks.empty()) return not_found(root.string() + " holds no tasks");

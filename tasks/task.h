@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -13,6 +14,18 @@
 #include "base/json.h"
 
 namespace trialwright {
+
+/// What the ids of tasks are made of; '/' stands between their parts.
+inline constexpr std::string_view kIdCharacters =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/";
+/// True if this can be one part of an id.
+inline bool is_id_part(std::string_view text) {
+  return !text.empty() && text.find('/') == std::string_view::npos &&
+         text.find_first_not_of(kIdCharacters) == std::string_view::npos;
+}
+
+/// The most that a task or suite may set as a size, in megabytes.
+inline constexpr std::int64_t kMegabytesMax = std::int64_t{1} << 30U;
 
 /// What a trial of a task may use, as the task's author set it.
 struct TaskLimits {

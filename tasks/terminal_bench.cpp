@@ -101,8 +101,8 @@ Result<Task> read_task(const fs::path& folder, std::string id, const TaskLimits&
   task.tags = yaml->tags;
   task.metadata = yaml->metadata;
   task.limits = defaults;
-  task.limits.agent_timeout = yaml->agent_timeout;
-  task.limits.verifier_timeout = yaml->test_timeout;
+  task.limits.agent_timeout = yaml->agent_timeout.value_or(defaults.agent_timeout);
+  task.limits.verifier_timeout = yaml->test_timeout.value_or(defaults.verifier_timeout);
 
   WorkspaceTask content;
   content.folder = folder;
@@ -120,6 +120,13 @@ Result<Task> read_task(const fs::path& folder, std::string id, const TaskLimits&
 }
 
 }  // namespace
+
+TaskLimits terminal_bench_limits() {
+  TaskLimits limits;
+  limits.agent_timeout = std::chrono::seconds(360);
+  limits.verifier_timeout = std::chrono::seconds(60);
+  return limits;
+}
 
 Result<Task> load_terminal_bench_task(const fs::path& folder, std::string id,
                                       const TaskLimits& defaults) {

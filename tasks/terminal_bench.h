@@ -8,6 +8,9 @@
 
 namespace trialwright {
 
+/// What a task gets where it sets nothing itself, as Terminal-Bench has it.
+TaskLimits terminal_bench_limits();
+
 /// Loads a task in the layout of Terminal-Bench 1: task.yaml, Dockerfile, docker-compose.yaml,
 /// run-tests.sh, tests/, and solution.sh or solution.yaml.
 ///

@@ -9,12 +9,12 @@
 #include <optional>
 
 #include "base/text.h"
+#include "base/toml_table.h"
 
 namespace trialwright {
 
 namespace {
 
-constexpr double kSecondsMax = 30.0 * 24 * 3600;
 constexpr std::size_t kBytesMax = std::size_t{1} << 20U;
 
 /// Keys of task.yaml that only describe the task.
@@ -58,16 +58,16 @@ std::optional<std::string> scalar(const YAML::Node& node) {
   return node.Scalar();
 }
 
-Result<std::chrono::seconds> read_seconds(const YAML::Node& map, const char* field,
-                                          std::chrono::seconds otherwise) {
+Result<std::optional<std::chrono::seconds>> read_seconds(const YAML::Node& map, const char* field) {
   const YAML::Node node = child(map, field);
-  if (node.IsNull()) return otherwise;
+  if (node.IsNull()) return std::optional<std::chrono::seconds>();
   const auto text = scalar(node);
   char* end = nullptr;
   const double value = text ? std::strtod(text->c_str(), &end) : 0;
-  if (!text || end == text->c_str() || *end != '\0' || !(value > 0) || value > kSecondsMax)
+  if (!text || end == text->c_str() || *end != '\0' || !(value > 0) ||
+      value > TomlTable::kSecondsMax)
     return wrong(node, field, "must be a number of seconds above 0 and at most 30 days");
-  return std::chrono::seconds(static_cast<std::int64_t>(std::ceil(value)));
+  return std::optional(std::chrono::seconds(static_cast<std::int64_t>(std::ceil(value))));
 }
 
 Result<std::vector<std::string>> read_texts(const YAML::Node& map, const char* field) {
@@ -114,10 +114,10 @@ Result<TerminalBenchYaml> read_task(const YAML::Node& map) {
     if (!tag.empty() && std::find(task.tags.begin(), task.tags.end(), tag) == task.tags.end())
       task.tags.push_back(std::move(tag));
   }
-  const auto agent_timeout = read_seconds(map, "max_agent_timeout_sec", task.agent_timeout);
+  const auto agent_timeout = read_seconds(map, "max_agent_timeout_sec");
   if (!agent_timeout) return agent_timeout.error();
   task.agent_timeout = *agent_timeout;
-  const auto test_timeout = read_seconds(map, "max_test_timeout_sec", task.test_timeout);
+  const auto test_timeout = read_seconds(map, "max_test_timeout_sec");
   if (!test_timeout) return test_timeout.error();
   task.test_timeout = *test_timeout;
 

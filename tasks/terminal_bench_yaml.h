@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,8 +16,8 @@ namespace trialwright {
 struct TerminalBenchYaml {
   std::string instruction;
   std::vector<std::string> tags;
-  std::chrono::seconds agent_timeout{360};
-  std::chrono::seconds test_timeout{60};
+  std::optional<std::chrono::seconds> agent_timeout;
+  std::optional<std::chrono::seconds> test_timeout;
   Json metadata = Json::object();
   std::vector<std::string> unsupported;  ///< As in WorkspaceTask, one reason each.
   std::vector<std::string> notes;

@@ -121,8 +121,9 @@ std::vector<Finding> check_suite(const Suite& suite) {
                task.content);
     const auto [first, is_new] = first_of_digest.emplace(task.digest, task.id);
     if (!is_new) {
-      findings.push_back({task.id, Severity::Warning, "same-as-another",
-                          "it asks and grades exactly as " + first->second});
+      findings.push_back({task.id, Severity::Error, "same-as-another",
+                          "it and " + first->second +
+                              " ask and grade the same, so their trials would be the same"});
     }
   }
   return findings;

@@ -35,9 +35,11 @@ Result<Operands> read_operands(const std::vector<std::string>& words) {
   if (!words.empty()) {
     auto folder = find_suite(words.front(), suite_search_path());
     if (folder) {
-      const bool is_path = words.front().find('/') != std::string::npos || words.front() == ".";
+      // A run is resumed from anywhere, so of a folder its whole path is kept.
+      const bool is_bundled = *folder != std::filesystem::path(words.front());
+      std::error_code gone;
       operands.suite =
-          is_path ? std::filesystem::absolute(*folder).lexically_normal().string() : words.front();
+          is_bundled ? words.front() : std::filesystem::canonical(*folder, gone).string();
       operands.folder = *folder;
       operands.globs.erase(operands.globs.begin());
       return operands;

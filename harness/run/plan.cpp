@@ -24,6 +24,9 @@ std::string trial_id(const RunSpec& spec, const Task& task, const std::string& m
   add_sampling(hasher, spec.scaffold.sampling);
   hasher.field(std::bit_cast<std::int64_t>(spec.seed)).field(epoch);
   hasher.field(agent_timeout(spec, task).count());
+  // One that is set holds for all steps together, also where steps have their own; so setting it to
+  // what the task has anyway is not the same as not setting it.
+  if (spec.trial_timeout) hasher.field("trial timeout");
   // Only where it was set, so that the ids of all other trials stay what they were.
   if (spec.context_tokens_max) hasher.field("context").field(*spec.context_tokens_max);
   hasher.field("no faults");

@@ -57,7 +57,10 @@ TEST(NumericAnswer, ReadsNumbersAsPeopleWriteThem) {
       {".5", 0.5},         {"H2O weighs 18", 18},
       {"18 (H2O)", 18},    {"\\boxed{18}", 18},
       {"18.", 18},         {"1/0", 0},
-      {"the 3rd of 4", 4}, {"7 or 1e999", 7}};
+      {"the 3rd of 4", 4}, {"7 or 1e999", 7},
+      {"so ...42", 42},    {"..42", 42},
+      {"-$5", -5},         {"-\u20ac5.50", -5.5},
+      {"$-5", -5},         {"10-$3", 3}};
   for (const auto& [text, number] : numbers) {
     ASSERT_TRUE(last_number(text)) << text;
     EXPECT_EQ(*last_number(text), number) << text;

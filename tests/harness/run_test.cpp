@@ -321,6 +321,9 @@ TEST(TrialId, DependsOnWhatDecidesTheTrialAlone) {
   RunSpec seeded = spec;
   seeded.seed = 5;
   EXPECT_NE(trial_id(seeded, task, "model", 1), id);
+  RunSpec timed = spec;
+  timed.trial_timeout = task.limits.agent_timeout;
+  EXPECT_NE(trial_id(timed, task, "model", 1), id) << "steps lose the timeouts of their own";
   RunSpec narrower = spec;
   narrower.context_tokens_max = 1024;
   EXPECT_NE(trial_id(narrower, task, "model", 1), id) << "a smaller context ends episodes early";

@@ -52,7 +52,7 @@ env = { MODE = "strict" }
 timeout_sec = 90
 [environment]
 build_timeout_sec = 200
-cpus = 2
+cpus = 1
 memory_mb = 512
 storage_mb = 64
 workdir = "/work"
@@ -171,6 +171,13 @@ TEST(HarborTask, NeverReadsTheHostsVariables) {
   const Task task = loaded(task_with("[environment.env]\nA = \"${TRIALWRIGHT_TEST_SECRET}\"\n"));
   EXPECT_THAT(content(task).unsupported, HasSubstr("TRIALWRIGHT_TEST_SECRET"));
   for (const auto& [name, value] : content(task).environment.env) EXPECT_NE(value, "secret");
+}
+
+TEST(HarborTask, NotesWhatHasNoEffect) {
+  const Task task = loaded(task_with("artifacts = [\"/app/out\"]\n[environment]\ncpus = 4\n"));
+  EXPECT_THAT(content(task).notes,
+              ElementsAre(HasSubstr("several processors"), HasSubstr("artifacts")));
+  EXPECT_THAT(content(loaded(task_with("[environment]\ncpus = 1\n"))).notes, testing::IsEmpty());
 }
 
 TEST(HarborTask, NotesFieldsItDoesNotKnow) {

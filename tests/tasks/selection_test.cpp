@@ -83,6 +83,16 @@ TEST(Selection, SaysWhatAMisspeltNameCouldHaveMeant) {
   EXPECT_THAT(error_of({.exclude = {"tag:sloow"}}), HasSubstr("did you mean slow"));
 }
 
+TEST(Selection, TellsASlipFromAnEmptySelection) {
+  const auto kind_of = [](const Selection& selection) {
+    return select(some_tasks(), selection).error().kind;
+  };
+  EXPECT_EQ(kind_of({.globs = {"file/**"}}), ErrorKind::NotFound);
+  EXPECT_EQ(kind_of({.globs = {"file/**", "git/*"}}), ErrorKind::Invalid);
+  EXPECT_EQ(kind_of({.exclude = {"tag:sloow"}}), ErrorKind::Invalid);
+  EXPECT_EQ(kind_of({.tags = {"git", "gti"}}), ErrorKind::Invalid);
+}
+
 TEST(Selection, MayBeEmpty) {
   EXPECT_THAT(selected({.expression = "tag:git and tag:qa"}), IsEmpty());
 }

@@ -57,6 +57,30 @@ TEST(Suite, HasTasksAndQuestionsInOrder) {
   for (const Task& task : suite.tasks) EXPECT_NE(task.digest, Digest{});
 }
 
+TEST(Suite, GivesItsDefaultsToTasksOfEveryKind) {
+  FileTree tree({{"qa.jsonl", kQuestion},
+                 {"old/task.yaml", "instruction: Do it.\n"},
+                 {"old/Dockerfile", "FROM x\n"},
+                 {"old/run-tests.sh", "true\n"}});
+  add_task(tree, "new");
+  const auto limits_of = [&](const std::string& end) {
+    for (const Task& task : loaded(tree.path()).tasks)
+      if (task.id.ends_with(end)) return task.limits;
+    ADD_FAILURE() << end;
+    return TaskLimits{};
+  };
+  EXPECT_EQ(limits_of("/old").agent_timeout, std::chrono::seconds(360));
+  EXPECT_EQ(limits_of("/old").verifier_timeout, std::chrono::seconds(60));
+
+  tree.write("suite.toml", "[defaults]\nagent_timeout_sec = 5\nverifier_timeout_sec = 6\n");
+  for (const char* end : {"/old", "/new", "/one"}) {
+    EXPECT_EQ(limits_of(end).agent_timeout, std::chrono::seconds(5)) << end;
+    EXPECT_EQ(limits_of(end).verifier_timeout, std::chrono::seconds(6)) << end;
+  }
+  tree.write("old/task.yaml", "instruction: Do it.\nmax_agent_timeout_sec: 7\n");
+  EXPECT_EQ(limits_of("/old").agent_timeout, std::chrono::seconds(7));
+}
+
 TEST(Suite, TakesOnlyWhatItsGlobsFit) {
   FileTree tree({{"suite.toml", "tasks = [\"files/*\"]\nqa = [\"questions/**\"]\n"},
                  {"qa.jsonl", kQuestion},

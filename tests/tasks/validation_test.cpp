@@ -57,7 +57,7 @@ TEST(Validation, DoesNotTakeTheAgentsOwnTestsForHiddenOnes) {
   EXPECT_THAT(rules(tree), ElementsAre("warning points-at-grading"));
 }
 
-TEST(Validation, WarnsOfTasksThatAreTheSame) {
+TEST(Validation, RefusesTasksThatAreTheSame) {
   FileTree tree({});
   for (const std::string name : {"a", "b"}) {
     tree.write(name + "/task.toml", "");
@@ -70,6 +70,7 @@ TEST(Validation, WarnsOfTasksThatAreTheSame) {
   const auto findings = check_suite(*suite);
   ASSERT_EQ(findings.size(), 1U);
   EXPECT_EQ(findings[0].rule, "same-as-another");
+  EXPECT_EQ(findings[0].severity, Severity::Error);
   EXPECT_THAT(findings[0].message, HasSubstr(suite->tasks[0].id));
 }
 

@@ -84,6 +84,8 @@ std::vector<Mistake> mistakes() {
       {"MissingSuiteFolder", {"run", "./nosuch", "-m", model}, 2, {"folder", "nosuch"}},
       {"BadSuiteFile", {"run", "./suite", "-m", model}, 2, {"suite.toml", "\"name\""}},
       {"MissingTask", {"run", "starter", "nosuch", "-m", model}, 4, {"\"nosuch\""}},
+      {"OneOfTwoTasksMissing", {"run", "starter", "nosuch", "qa/**", "-m", model}, 2, {"nosuch"}},
+      {"MisspeltExclude", {"run", "--exclude", "tag:hrad", "-m", model}, 2, {"did you mean hard?"}},
       {"MissingModelFile", {"run", "-m", "none.gguf"}, 2, {"none.gguf", "does not exist"}},
       {"UnknownModel", {"run", "-m", "smolm2-135m"}, 2, {"did you mean smollm2-135m?"}},
       {"ModelCutInTheWeights", {"run", "-m", "half.gguf"}, 2, {"half.gguf", "truncated"}},

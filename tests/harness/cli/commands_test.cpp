@@ -77,6 +77,23 @@ TEST_F(Commands, EveryCommandHasHelpThatFitsTheTerminal) {
   }
 }
 
+TEST_F(Commands, ResumeFindsASuiteThatWasNamedByABareFolder) {
+  folder_.write("mine/qa.jsonl", R"({"id": "a", "prompt": "p", "answer": {"numeric": 75}})");
+  folder_.write("elsewhere/x", "");
+  for (const std::string name : {"mine", "mine/", "."}) {
+    const auto where = folder_.path() / (name == "." ? "mine" : "");
+    const std::map<std::string, std::string> runs = {
+        {"TRIALWRIGHT_RUNS_DIR", (folder_.path() / "runs").string()}};
+    const ProgramResult run = run_trialwright(
+        {"run", name, "-m", "scripted:" + (folder_.path() / "script.jsonl").string()}, where, "",
+        runs);
+    ASSERT_EQ(run.exit_code, 0) << run.err;
+    const ProgramResult resumed =
+        run_trialwright({"resume", "last"}, folder_.path() / "elsewhere", "", runs);
+    EXPECT_EQ(resumed.exit_code, 0) << name << ": " << resumed.err;
+  }
+}
+
 TEST_F(Commands, ManualPageHasASectionForEachCommand) {
   const std::string page = printed({"help", "man"});
   EXPECT_THAT(page, StartsWith(".TH TRIALWRIGHT 1\n"));
