@@ -102,7 +102,7 @@ void loosen_block256(TensorType type, const std::uint8_t* block, int row, LooseT
     for (int half = 0; half < 2; ++half) {
       split_nibbles(block + half * 64, 64, out + half * 128);
       for (int i = 0; i < 128; ++i) {
-        const unsigned bits = high[half * 32 + i % 32] >> (2 * (i / 32)) & 3U;
+        const unsigned bits = unsigned{high[half * 32 + i % 32]} >> (2 * (i / 32)) & 3U;
         out[half * 128 + i] = static_cast<std::uint8_t>(out[half * 128 + i] | bits << 4U);
       }
     }
@@ -126,7 +126,7 @@ void loosen_block256(TensorType type, const std::uint8_t* block, int row, LooseT
   if (type == TensorType::Q5_K) {
     const std::uint8_t* high = block + 16;
     for (int i = 0; i < 256; ++i) {
-      const unsigned bit = high[i % 32] >> (i / 32) & 1U;
+      const unsigned bit = unsigned{high[i % 32]} >> (i / 32) & 1U;
       out[i] = static_cast<std::uint8_t>(out[i] | bit << 4U);
     }
   }
