@@ -83,10 +83,7 @@ std::vector<ScaffoldTool> read_tools(const TomlTable& table) {
 ToolProtocol read_protocol(const TomlTable& table) {
   const auto name = table.text("protocol");
   if (!name) return ToolProtocol::Auto;
-  for (const ToolProtocol protocol :
-       {ToolProtocol::Auto, ToolProtocol::Native, ToolProtocol::Fenced}) {
-    if (protocol_name(protocol) == *name) return protocol;
-  }
+  if (const auto protocol = protocol_from_name(*name)) return *protocol;
   table.reject("protocol", "must be auto, native or fenced");
   return ToolProtocol::Auto;
 }
@@ -103,6 +100,14 @@ std::string_view protocol_name(ToolProtocol protocol) {
       return "fenced";
   }
   CHECK(false, "every protocol has a name");
+}
+
+std::optional<ToolProtocol> protocol_from_name(std::string_view name) {
+  for (const ToolProtocol protocol :
+       {ToolProtocol::Auto, ToolProtocol::Native, ToolProtocol::Fenced}) {
+    if (protocol_name(protocol) == name) return protocol;
+  }
+  return std::nullopt;
 }
 
 Result<Scaffold> parse_scaffold(std::string_view toml) {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,7 @@ enum class ToolProtocol {
 };
 
 std::string_view protocol_name(ToolProtocol protocol);
+std::optional<ToolProtocol> protocol_from_name(std::string_view name);
 
 /// What an agent may use in one trial.
 struct ScaffoldLimits {

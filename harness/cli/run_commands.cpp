@@ -37,13 +37,9 @@ Result<RunSpec> read_spec(const Arguments& arguments, const SelectedTasks& selec
   if (!sampling) return sampling.error();
   spec.scaffold.sampling = *sampling;
   if (arguments.has("protocol")) {
-    const std::string name = arguments.text("protocol");
-    const auto known = {ToolProtocol::Auto, ToolProtocol::Native, ToolProtocol::Fenced};
-    const auto* found = std::find_if(known.begin(), known.end(), [&](ToolProtocol protocol) {
-      return protocol_name(protocol) == name;
-    });
-    if (found == known.end()) return invalid("--protocol must be auto, native or fenced");
-    spec.scaffold.protocol = *found;
+    const auto protocol = protocol_from_name(arguments.text("protocol"));
+    if (!protocol) return invalid("--protocol must be auto, native or fenced");
+    spec.scaffold.protocol = *protocol;
   }
   auto turns = arguments.integer("max-turns", spec.scaffold.limits.turns_max, 1, 10'000);
   auto epochs = arguments.integer("epochs", 1, 1, 10'000);

@@ -29,12 +29,6 @@ Result<Sampling> sampling_from_json(const Json& json) {
   return sampling;
 }
 
-Result<ToolProtocol> recorded_protocol(std::string_view name) {
-  if (name == protocol_name(ToolProtocol::Native)) return ToolProtocol::Native;
-  if (name == protocol_name(ToolProtocol::Fenced)) return ToolProtocol::Fenced;
-  return invalid("field \"protocol\" must be native or fenced");
-}
-
 }  // namespace
 
 std::string_view agent_name(AgentKind agent) {
@@ -96,8 +90,10 @@ Result<RunSpec> spec_from_json(const Json& json) {
   if (!kind) return kind.error();
   auto scaffold = parse_scaffold(*source);
   if (!scaffold) return scaffold.error().during("field \"scaffold\"");
-  auto settled = recorded_protocol(*protocol);
-  if (!settled) return settled.error();
+  const auto settled = protocol_from_name(*protocol);
+  if (!settled || *settled == ToolProtocol::Auto) {
+    return invalid("field \"protocol\" must be native or fenced");
+  }
   auto sampling = sampling_from_json(json.value("sampling", Json::object()));
   if (!sampling) return sampling.error().during("field \"sampling\"");
   auto epochs = int_field_or(json, "epochs", 1);
