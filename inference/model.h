@@ -115,6 +115,7 @@ struct ModelIdentity {
   std::string description;     ///< For people: architecture, quantization, kernels.
   int context_tokens_max = 0;  ///< 0 if unknown.
   bool native_tools = false;   ///< The chat template has a format for tool calls.
+  bool can_score = true;       ///< `score` is possible; chat endpoints only complete.
 };
 
 /// Messages in, completion out.

@@ -378,8 +378,8 @@ Result<int> RunStore::add_generation(std::span<const StoredGrade> grades) {
     }
     if (auto checked = check_score(grade.grade); !checked) return checked.error();
     const int place = places[{grade.trial_id, grade.attempt}]++;
-    unit.grades.push_back(
-        grade_row(trial, grade.trial_id, grade.attempt, number, place, grade.grade, &unit.blobs));
+    unit.grades.push_back(grade_row(trial, grade.trial_id, grade.attempt, number, place,
+                                    with_plain_zero(grade.grade), &unit.blobs));
     hashes.push_back(unit.grades.back().hash);
   }
   unit.then = [&](Database& database) -> Result<void> {

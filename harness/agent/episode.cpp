@@ -175,7 +175,7 @@ Result<void> Episode::go_on(const std::string& instruction) {
   if (settings_.scaffold.protocol == ToolProtocol::Native) {
     // Endpoints refuse a conversation with a call that nothing answers.
     for (const std::string& call_id : unanswered_calls_) {
-      if (auto told = observe({call_id, "submitted", false}); !told) return told;
+      if (auto told = observe({call_id, "The step is over.", false}); !told) return told;
     }
   }
   unanswered_calls_.clear();
@@ -221,10 +221,14 @@ Result<void> Episode::take_turns(Workspace& workspace, std::stop_token stop) {
     if (auto told = observer_.completed(messages_, *completion); !told) return told;
     Message message{Role::Assistant, completion->text, {}, {}};
     if (!fenced) message.tool_calls = completion->tool_calls;
-    messages_.push_back(std::move(message));
+    const bool cut_off = completion->finish == FinishReason::Cancelled ||
+                         completion->finish == FinishReason::Deadline;
+    const bool says_nothing = message.content.empty() && message.tool_calls.empty();
+    if (!(cut_off && says_nothing)) messages_.push_back(std::move(message));
     trace_.turns.push_back({*std::move(completion), {}});
     const Completion& latest = trace_.turns.back().completion;
-    if (latest.finish == FinishReason::Cancelled || latest.finish == FinishReason::Deadline) {
+    if (cut_off) {
+      for (const ToolCall& call : latest.tool_calls) unanswered_calls_.push_back(call.id);
       // The deadline is known by another clock than ours, so ours may not have reached it: to ask
       // again would then go round and round.
       if (!limit_reached(stop)) trace_.end = EpisodeEnd::TimeLimit;

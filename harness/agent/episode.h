@@ -78,7 +78,7 @@ class Episode {
   std::vector<Message> messages_;
   Trace trace_;
   std::vector<std::string>
-      unanswered_calls_;  ///< The submit of the step before, and what followed.
+      unanswered_calls_;  ///< Of the step before: its submit, or what came too late.
   int tokens_generated_ = 0;
   int repeats_ = 1;  ///< Turns in a row that did and saw the same, the latest one included.
 };

@@ -66,14 +66,13 @@ FencedBlock without_shell(const FencedBlock& block) {
 }
 
 /// `OLD ======= NEW`, each without the marker lines. Models that know edits as merge conflicts put
-/// `<<<<<<<` before and `>>>>>>>` after; those lines are passed over.
+/// `<<<<<<<` before and `>>>>>>>` after; where both lines are there, they are passed over.
 bool split_edit(std::string_view body, std::string& old_text, std::string& new_text) {
   constexpr std::string_view kMarker = "\n=======\n";
-  if (body.substr(0, 7) == "<<<<<<<") {
-    body.remove_prefix(std::min(body.find('\n'), body.size() - 1) + 1);
-  }
-  if (const std::size_t end = body.rfind("\n>>>>>>>"); end != std::string_view::npos) {
-    body = body.substr(0, end + 1);
+  const std::size_t last = body.substr(0, body.find_last_not_of('\n') + 1).rfind('\n') + 1;
+  if (body.substr(0, 7) == "<<<<<<<" && last > 0 && body.substr(last, 7) == ">>>>>>>") {
+    const std::size_t first_end = body.find('\n') + 1;
+    body = body.substr(first_end, last - first_end);
   }
   const std::size_t at = body.find(kMarker);
   if (at == std::string_view::npos) return false;

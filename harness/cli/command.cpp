@@ -152,7 +152,7 @@ Result<Arguments> parse_arguments(const Command& command, std::span<const std::s
     for (const cxxopts::KeyValue& item : parsed.arguments()) {
       if (item.key() == kPositionals) {
         arguments.add_positional(item.value());
-      } else if (!is_switch(command, item.key()) || item.value() != "false") {
+      } else if (!is_switch(command, item.key()) || item.as<bool>()) {
         arguments.add(item.key(), item.value());
       }
     }

@@ -188,7 +188,10 @@ int run_replay(const Arguments& arguments) {
 
 std::vector<Command> inspection_commands() {
   std::vector<Flag> replay_flags = engine_flags();
-  replay_flags.push_back({"model", "MODEL", "Another model than the run's.", 'm', false});
+  replay_flags.push_back(
+      {"model", "MODEL",
+       "Another model than the run's, or its own, to confirm an endpoint on another machine.", 'm',
+       false});
   return {
       {"show", "[RUN|TRIAL]", "Show a run's trials, or one trial's transcript.",
        "RUN is an id or its beginning, 'last' (if left out), or a file. TRIAL is the beginning of "

@@ -231,13 +231,18 @@ int run_resume(const Arguments& arguments) {
   for (const auto& [id, task] : *matched) tasks.push_back(*task);
   auto parts = open_parts(*spec, tasks, arguments);
   if (!parts) return report_error(parts.error());
+  std::string digest(agent_name(spec->agent));
   if (parts->model) {
-    auto digest = recorded_model_digest(store->run());
-    if (!digest) return report_error(digest.error().during(path->string()));
-    if (*digest != parts->model->identity().digest) {
+    auto recorded = recorded_model_digest(store->run());
+    if (!recorded) return report_error(recorded.error().during(path->string()));
+    digest = parts->model->identity().digest;
+    if (*recorded != digest) {
       return report_error(
           invalid("the model \"" + spec->model + "\" is another one than when the run began"));
     }
+  }
+  if (auto same = check_identities(store->pending(), *matched, *spec, digest); !same) {
+    return report_error(same.error().during("resuming " + path->string()));
   }
   return run_session(*std::move(store), *spec, tasks, parts->model.get(), parts->sandbox.get(),
                      *settings, arguments);

@@ -103,8 +103,9 @@ std::vector<Flag> session_flags() {
       {"progress", "STYLE", "auto, bar, lines or none.", '\0', false},
       {"durable", "", "Commits reach the disk before they count, so a power cut loses nothing.",
        '\0', false},
-      {"quiet", "", "Print nothing but the run's id, or its file where --output names one.", 'q',
-       false},
+      {"quiet", "",
+       "Print nothing on standard output but the run's id, or its file where --output names one.",
+       'q', false},
   };
 }
 

@@ -59,7 +59,7 @@ bool print_findings(const std::vector<Finding>& findings, const std::vector<Task
 /// The plan and the most it can take, before anything is started.
 int print_plan(const std::vector<Task>& tasks, std::int64_t repeat, const Console& out) {
   std::chrono::seconds time{0};
-  for (const Task& task : tasks) time += task.limits.agent_timeout * repeat;
+  for (const Task& task : tasks) time += agent_time_max({}, task) * repeat;
   const auto count = static_cast<std::int64_t>(tasks.size());
   out.line("plan  " + counted(count, "task") + " × " + counted(repeat, "attempt") +
            " × reference and do-nothing = " + counted(count * repeat * 2, "trial"));

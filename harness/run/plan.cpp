@@ -71,4 +71,18 @@ Result<std::map<std::string, const Task*>> match_tasks(std::span<const PlannedTr
   return matched;
 }
 
+Result<void> check_identities(std::span<const PlannedTrial> trials,
+                              const std::map<std::string, const Task*>& tasks, const RunSpec& spec,
+                              const std::string& model_digest) {
+  for (const PlannedTrial& trial : trials) {
+    const Task& task = *tasks.at(trial.task);
+    if (trial_id(spec, task, model_digest, trial.epoch) != trial.id) {
+      return invalid("trial " + trial.id.substr(0, 10) + " of " + trial.task +
+                     " would be another one today: what agents are told has changed since the run "
+                     "began, so begin a new run");
+    }
+  }
+  return {};
+}
+
 }  // namespace trialwright

@@ -32,4 +32,10 @@ std::uint64_t trial_seed(std::uint64_t run_seed, const Task& task, int epoch);
 Result<std::map<std::string, const Task*>> match_tasks(std::span<const PlannedTrial> trials,
                                                        std::span<const Task> tasks);
 
+/// Errors: Invalid if a trial, made now, would be another one than was planned: with another model,
+/// or by a version of the program that tells agents something else.
+Result<void> check_identities(std::span<const PlannedTrial> trials,
+                              const std::map<std::string, const Task*>& tasks, const RunSpec& spec,
+                              const std::string& model_digest);
+
 }  // namespace trialwright

@@ -88,10 +88,9 @@ Result<TrialResult> make_question_trial(const PlannedTrial& planned, const Task&
     if (!answer) return without_grade(Verdict::Skipped, "the question has no reference answer");
     trace.answer = *std::move(answer);
   } else if (has_model) {
-    if (choice != nullptr) {
+    // Whoever cannot score is asked for the letter.
+    if (choice != nullptr && context.model->identity().can_score) {
       scored = ChoiceGrader(*context.model).grade(task, trace, nullptr, stop);
-      // Whoever cannot score is asked for the letter.
-      if (!*scored && scored->error().kind == ErrorKind::Invalid) scored.reset();
     }
     if (!scored) {
       const std::string prompt =

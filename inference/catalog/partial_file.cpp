@@ -56,12 +56,16 @@ Result<void> PartialFile::go_on_with(const fs::path& source, std::uint64_t begin
                                      std::uint64_t bytes_max,
                                      const std::function<void(std::uint64_t)>& on_bytes,
                                      const std::stop_token& stop) {
-  // A pipe without a writer gives nothing instead of being waited for.
+  // A pipe is told from a file by looking at it, not by waiting for a writer.
   const FileDescriptor file(::open(source.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file) {
     return errno == ENOENT
                ? not_found(source.string() + " does not exist")
                : unavailable("cannot open " + source.string() + ": " + errno_text(errno));
+  }
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0 || S_ISDIR(status.st_mode) || S_ISFIFO(status.st_mode)) {
+    return unavailable(source.string() + " is not a file");
   }
   if (auto cut = cut_to(begin); !cut) return cut;
   const auto fail = [&](Error error) -> Result<void> {

@@ -112,7 +112,7 @@ Result<std::unique_ptr<KvSequence>> KvCache::take(std::span<const std::int32_t> 
   sequence->count_in(bytes_);
   if (source != nullptr) {
     sequence->copy_prefix(*source, shared);
-    if (continues || !room_for_both) {
+    if (continues || !room_for_both || this->bytes() > bytes_max_) {
       std::erase_if(kept_, [&](const auto& kept) { return kept.get() == source; });
     }
   }

@@ -59,7 +59,8 @@ class KvSequence {
 class KvCache {
  public:
   /// bytes_max  bound on all sequences together, those that are taken too: what is taken is always
-  ///            granted, so it is the kept ones that are dropped for it.
+  ///            granted, so it is the kept ones that are dropped for it. What was given back last
+  ///            is kept whatever its size.
   KvCache(const ModelConfig& config, std::size_t bytes_max)
       : config_(config), bytes_max_(bytes_max) {}
 

@@ -136,6 +136,7 @@ HttpModel::HttpModel(HttpModelOptions options, std::string host, std::string pat
   identity_.provider = "http";
   identity_.description = options_.model + " at " + host_;
   identity_.native_tools = true;
+  identity_.can_score = false;
 }
 
 Result<Completion> HttpModel::complete(const CompletionRequest& request, std::stop_token stop) {
@@ -177,8 +178,8 @@ Result<Completion> HttpModel::complete(const CompletionRequest& request, std::st
     const bool is_last =
         number >= options_.attempts_max || slow_answers >= options_.slow_answers_max;
     if (is_last || again >= deadline) {
-      return unavailable(host_ + " failed " + std::to_string(number) + " times, at last with " +
-                         what + (is_last ? "" : ", and the deadline comes before another attempt"));
+      return unavailable(host_ + " failed " + counted(number, "time") + ", at last with " + what +
+                         (is_last ? "" : ", and the deadline comes before another attempt"));
     }
     if (!sleep_until(again, stop)) return ended(FinishReason::Cancelled);
   }

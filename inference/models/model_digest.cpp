@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <ctime>
 #include <system_error>
 
 #include "base/files.h"
@@ -33,7 +34,10 @@ Result<Digest> remembered_digest(const std::filesystem::path& file,
     }
   }
   auto digest = sha256_file(file);
-  if (digest) {
+  // Another change within a tick of the file system's clock would leave the same times. Files that
+  // settled are remembered only.
+  constexpr std::time_t kSettledSeconds = 2;
+  if (digest && std::time(nullptr) - status.st_ctim.tv_sec >= kSettledSeconds) {
     // Without the memory the next start is slower, nothing else.
     (void)write_file_atomically(memory, digest->hex() + "\n");
   }

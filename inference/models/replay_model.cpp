@@ -17,6 +17,7 @@ Digest conversation_digest(std::span<const Message> messages) {
 ReplayModel::ReplayModel(std::vector<RecordedReply> replies, ModelIdentity recorded)
     : identity_(std::move(recorded)), replies_(std::move(replies)) {
   identity_.provider = "replay";
+  identity_.can_score = false;
 }
 
 Result<Completion> ReplayModel::complete(const CompletionRequest& request, std::stop_token stop) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "harness/agent/fenced_protocol.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_model.h"
@@ -124,6 +126,36 @@ TEST_F(EpisodeTest, TheNextStepBeginsByAnsweringTheSubmitOfTheOneBefore) {
   EXPECT_EQ(messages[messages.size() - 2].role, Role::Tool);
   EXPECT_EQ(messages[messages.size() - 2].tool_call_id, "call_0");
   EXPECT_EQ(messages.back().content, "Now the rest.");
+}
+
+TEST_F(EpisodeTest, TheNextStepAnswersEveryCallThatTheOneBeforeLeftOpen) {
+  Completion late = calling("bash", {{"command", "ls"}});
+  late.finish = FinishReason::Deadline;
+  Completion two = calling("submit", Json::object());
+  two.tool_calls.push_back({"call_1", "bash", {{"command", "ls"}}});
+  for (const auto& [first, open] : {std::pair{late, 1U}, std::pair{two, 2U}}) {
+    FakeModel model(in_turn({first, calling("submit", Json::object())}));
+    Scaffold native = scaffold(ToolProtocol::Native);
+    Episode episode({native, 7, clock_.now() + std::chrono::seconds(60)}, model, clock_, observer_);
+    ASSERT_TRUE(episode.attempt("Do it.", workspace_, {}));
+    ASSERT_TRUE(episode.attempt("Now the rest.", workspace_, {}));
+    const auto messages = model.requests()[1].messages;
+    const auto answers = std::ranges::count(messages, Role::Tool, &Message::role);
+    EXPECT_EQ(answers, open);
+    EXPECT_EQ(messages.back().content, "Now the rest.");
+  }
+  EXPECT_TRUE(machine_->commands_run.empty());
+}
+
+TEST_F(EpisodeTest, AnEmptyReplyThatCameTooLateIsNotSentAgain) {
+  Completion late = saying("");
+  late.finish = FinishReason::Deadline;
+  FakeModel model(in_turn({late, calling("submit", Json::object())}));
+  Scaffold native = scaffold(ToolProtocol::Native);
+  Episode episode({native, 7, clock_.now() + std::chrono::seconds(60)}, model, clock_, observer_);
+  ASSERT_TRUE(episode.attempt("Do it.", workspace_, {}));
+  ASSERT_TRUE(episode.attempt("Now the rest.", workspace_, {}));
+  EXPECT_EQ(std::ranges::count(model.requests()[1].messages, Role::Assistant, &Message::role), 0);
 }
 
 TEST_F(EpisodeTest, TheSameCommandWithANewResultIsNoRepetition) {

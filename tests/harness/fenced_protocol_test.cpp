@@ -71,6 +71,15 @@ TEST(FencedProtocol, ReadsAnEditWrittenAsAMergeConflict) {
   EXPECT_EQ(parse_fenced_call("```edit_file a\n<<<<<<<\n```").errors.size(), 1U);
 }
 
+TEST(FencedProtocol, LeavesConflictMarkersThatAreEditedAlone) {
+  const ParsedToolCalls gone = parse_fenced_call("```edit_file a\n<<<<<<< HEAD\n=======\n\n```");
+  ASSERT_EQ(gone.calls.size(), 1U);
+  EXPECT_EQ(gone.calls[0].arguments["old_text"], "<<<<<<< HEAD");
+  const ParsedToolCalls made = parse_fenced_call("```edit_file a\nx\n=======\ny\n>>>>>>> b\n```");
+  ASSERT_EQ(made.calls.size(), 1U);
+  EXPECT_EQ(made.calls[0].arguments["new_text"], "y\n>>>>>>> b");
+}
+
 TEST(FencedProtocol, FindsNoCallInPlainTextOrInlineCode) {
   EXPECT_TRUE(parse_fenced_call("").calls.empty());
   EXPECT_TRUE(parse_fenced_call("I would use ```ls``` here.").calls.empty());

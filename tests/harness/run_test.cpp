@@ -255,6 +255,22 @@ TEST_F(RunTest, ChangedTasksAreRefusedOnResume) {
   EXPECT_EQ(matched.error().message, "task \"s/one\" has changed since the run was planned");
 }
 
+TEST_F(RunTest, TrialsThatWouldBeOthersTodayAreRefusedOnResume) {
+  FakeModel model(solver());
+  auto store = new_store(&model);
+  ASSERT_TRUE(store);
+  auto matched = match_tasks(store->pending(), tasks_);
+  ASSERT_TRUE(matched);
+  const std::string digest = model.identity().digest;
+  EXPECT_TRUE(check_identities(store->pending(), *matched, spec_, digest));
+  EXPECT_FALSE(check_identities(store->pending(), *matched, spec_, "another model"));
+  RunSpec reworded = spec_;
+  reworded.scaffold.fenced_observation = "It says {{result}}.";
+  auto refused = check_identities(store->pending(), *matched, reworded, digest);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("would be another one today"), std::string::npos);
+}
+
 TEST_F(RunTest, ValidationTellsEachBreach) {
   Task given_away = workspace_task("s/given-away");
   std::get<WorkspaceTask>(given_away.content).steps[0].test_command = "touch check";

@@ -33,7 +33,7 @@ class FakeModel final : public Model {
 
   Result<std::vector<ContinuationScore>> score(const ScoreRequest& request,
                                                std::stop_token) override {
-    if (!can_score_) return invalid("this model cannot score");
+    if (!identity_.can_score) return invalid("this model cannot score");
     // The first continuation is always the likeliest.
     std::vector<ContinuationScore> scores;
     for (std::size_t i = 0; i < request.continuations.size(); ++i) {
@@ -43,7 +43,7 @@ class FakeModel final : public Model {
   }
 
   /// From now on it is like an endpoint, which only completes.
-  void refuse_to_score() { can_score_ = false; }
+  void refuse_to_score() { identity_.can_score = false; }
 
   [[nodiscard]] std::vector<CompletionRequest> requests() const {
     const std::lock_guard lock(mutex_);
@@ -53,7 +53,6 @@ class FakeModel final : public Model {
  private:
   Answer answer_;
   ModelIdentity identity_;
-  bool can_score_ = true;
   mutable std::mutex mutex_;
   std::vector<CompletionRequest> requests_;
 };

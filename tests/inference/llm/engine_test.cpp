@@ -333,7 +333,8 @@ TEST(Engine, RefusesShapesOfHeadsThatDoNotFit) {
   EXPECT_THAT(error_of("llama.rope.dimension_count", 128), HasSubstr("rope.dimension_count"));
   EXPECT_THAT(error_of("llama.rope.dimension_count", 0), HasSubstr("rope.dimension_count"));
   EXPECT_THAT(error_of("llama.attention.key_length", 72), HasSubstr("heads of 72 numbers"));
-  EXPECT_THAT(error_of("llama.attention.key_length", 1U << 20U), HasSubstr("heads of 1048576 numbers"));
+  EXPECT_THAT(error_of("llama.attention.key_length", 1U << 20U),
+              HasSubstr("heads of 1048576 numbers"));
   EXPECT_THAT(error_of("llama.attention.key_length", 0xffffffffU), HasSubstr("key_length"));
   EXPECT_NE(load_error(tiny_model_bytes({.embedding = 2, .heads = 4})), "no error");
 }

@@ -312,7 +312,7 @@ TEST(HttpModel, BlamesTheProviderThatIsBusyUntilTheDeadline) {
   ASSERT_FALSE(completion);
   EXPECT_EQ(completion.error().kind, ErrorKind::Unavailable);
   EXPECT_TRUE(completion.error().message.ends_with(
-      " failed 1 times, at last with status 429: , and the deadline comes before another attempt"))
+      " failed 1 time, at last with status 429: , and the deadline comes before another attempt"))
       << completion.error().message;
   EXPECT_EQ(provider.requests, 1);
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(15));
