@@ -94,13 +94,17 @@ class WorkspaceTrial {
     return ended_by_limit(trace_.end) && !own_time;
   }
 
-  /// Records that the agent will not act again, and what the machine's limits caught.
+  /// Records that the agent will not act again, and which of the machine's limits it met.
   Result<void> note_end(AgentWorkspace& machine) {
     auto ended = recorder_.agent_end(trace_.end, trace_.error, trace_.answer);
     if (!ended) return ended;
     const Json usage = machine.usage();
-    const bool caught = usage.value("oom_kills", 0) > 0 || usage.value("pids_refused", 0) > 0;
-    return caught ? recorder_.note("limits of the machine were met", usage) : Result<void>();
+    // How often is a matter of chance, and equal runs have equal records.
+    const bool memory = usage.value("oom_kills", 0) > 0;
+    const bool processes = usage.value("pids_refused", 0) > 0;
+    if (!memory && !processes) return {};
+    return recorder_.note("limits of the machine were met",
+                          {{"memory", memory}, {"processes", processes}});
   }
 
   [[nodiscard]] bool lacks_solution() const {
@@ -142,7 +146,9 @@ class WorkspaceTrial {
     auto sealed = seal(step, machine);
     if (!sealed) {
       const Error& error = sealed.error();
-      const bool left_unfit = error.kind == ErrorKind::Invalid && works_untouched(step, stop);
+      const bool left_unfit = error.kind == ErrorKind::Invalid &&
+                              context_.spec.agent == AgentKind::Model &&
+                              works_untouched(step, stop);
       return left_unfit ? Result<Grade>(tests_.grade_without_verdict(error.message)) : error;
     }
     SealFindings findings = (*sealed)->findings();
