@@ -67,11 +67,14 @@ TEST_F(Commands, EveryCommandHasHelpThatFitsTheTerminal) {
   for (const Command& command : all_commands()) {
     const std::string page = printed({"help", command.name});
     EXPECT_THAT(page, StartsWith("trialwright " + command.name)) << command.name;
+    bool in_examples = false;
     for (const std::string_view line : split(page, '\n')) {
       const auto columns =
           std::count_if(line.begin(), line.end(), [](char c) { return (c & '\xC0') != '\x80'; });
-      // An example is to be copied whole.
-      const bool example = line.starts_with("  ") && line.find("trialwright ") != line.npos;
+      // An example is to be copied whole. Examples end the prose, before the table of flags.
+      in_examples =
+          in_examples ? line.starts_with("  ") : line == "example:" || line == "examples:";
+      const bool example = in_examples && line.find("trialwright ") != line.npos;
       EXPECT_TRUE(example || columns <= 80) << command.name << ": " << line;
     }
   }
