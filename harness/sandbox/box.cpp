@@ -170,8 +170,16 @@ Result<std::unique_ptr<Box>> Box::start(Keeper& keeper, const std::string& bubbl
 Box::~Box() { (void)stop(); }
 
 Result<void> Box::stop() {
+  // What did not die when it was killed may still be there, whoever asks.
+  if (not_ended_) return *not_ended_;
   if (!alive_) return {};
   alive_ = false;
+  auto ended = end_all();
+  if (!ended) not_ended_ = ended.error();
+  return ended;
+}
+
+Result<void> Box::end_all() {
   lingering_.clear();
   // The runner sees its socket end and ends itself; the kernel then ends all else inside before
   // bubblewrap's own process, which holds the other end of said_, can go.
@@ -204,21 +212,22 @@ Result<CommandResult> Box::run(const BoxCommand& command, const CommandOptions& 
   request.insert(request.end(), command.argv.begin(), command.argv.end());
   request.insert(request.end(), command.env.begin(), command.env.end());
   const auto started = steady_clock::now();
-  if (!inside::send_message(runner_.get(), request, streams->theirs())) return died();
+  const bool sent = inside::send_message(runner_.get(), request, streams->theirs());
   streams->close_theirs();
 
   CommandWait wait(runner_.get(), *streams, options, stop, lingering_);
-  auto ended = wait.until_end(started);
-  if (!ended) {
-    // The runner is gone, or could not end the command.
-    return died();
-  }
-  CommandResult result = std::move(*ended);
+  auto ended = sent ? wait.until_end(started) : std::nullopt;
+  // Without an end the runner is gone, or could not end the command.
+  auto told = ended ? Result<CommandResult>(std::move(*ended)) : died(wait.killed_for());
+  if (!told) return told;
+  CommandResult result = std::move(*told);
   streams->finish(result, lingering_);
   result.wall =
       std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - started);
   const bool in_time = result.end == CommandEnd::Exited || result.end == CommandEnd::Signaled;
-  if (in_time && cgroup_.oom_kills().value_or(0) > oom_kills) result.end = CommandEnd::OutOfMemory;
+  // What ended the box need not be what this command took, so then all that happened in it counts.
+  const std::uint64_t before = alive_ ? oom_kills : oom_kills_at_start_;
+  if (in_time && cgroup_.oom_kills().value_or(0) > before) result.end = CommandEnd::OutOfMemory;
   return result;
 }
 
@@ -227,12 +236,13 @@ bool Box::alive() const {
   return alive_ && !wait_readable(runner_.get(), steady_clock::now());
 }
 
-Result<CommandResult> Box::died() {
+/// Ends what is left of the box under a command, which had been told to end for `known_end` if for
+/// anything.
+Result<CommandResult> Box::died(std::optional<CommandEnd> known_end) {
   if (auto stopped = stop(); !stopped) return stopped.error();
+  if (!keeper_.alive()) return unavailable("the sandbox's keeper process has died");
   CommandResult result;
-  // Since the box began, because the command need not be the one that took the memory.
-  const bool out_of_memory = cgroup_.oom_kills().value_or(0) > oom_kills_at_start_;
-  result.end = out_of_memory ? CommandEnd::OutOfMemory : CommandEnd::Signaled;
+  result.end = known_end.value_or(CommandEnd::Signaled);
   result.code = SIGKILL;
   return result;
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <utility>
@@ -52,7 +53,8 @@ class Box {
 
   /// As Workspace::run. If the box itself ended meanwhile, the command was killed with it, for want
   /// of memory or otherwise: who runs inside can bring that about, so it is a result.
-  /// Errors: Unavailable if what ran inside does not end.
+  /// Errors: Unavailable if what ran inside does not end, or if the keeper has ended, which those
+  /// inside cannot bring about.
   Result<CommandResult> run(const BoxCommand& command, const CommandOptions& options,
                             const std::stop_token& stop);
   /// Opens a file for reading, following links as those inside would. Errors: NotFound, Invalid;
@@ -65,7 +67,8 @@ class Box {
 
   /// False once its runner is gone, whoever ended it. To be asked between commands.
   [[nodiscard]] bool alive() const;
-  /// Kills everything inside and waits until it is gone. Errors: Unavailable if it does not go.
+  /// Kills everything inside and waits until it is gone. Errors: Unavailable if it does not go, and
+  /// whenever it is asked again.
   Result<void> stop();
 
  private:
@@ -76,7 +79,8 @@ class Box {
         runner_(std::move(runner)),
         said_(std::move(said)) {}
   Result<FileDescriptor> ask(const std::vector<std::string>& fields, const std::string& path);
-  Result<CommandResult> died();
+  Result<void> end_all();
+  Result<CommandResult> died(std::optional<CommandEnd> known_end);
 
   Keeper& keeper_;
   Cgroup& cgroup_;
@@ -85,6 +89,7 @@ class Box {
   FileDescriptor said_;  // What bubblewrap says; ends when bubblewrap, and so all inside, is gone.
   pid_t process_ = 0;
   bool alive_ = true;
+  std::optional<Error> not_ended_;  // Why what runs inside could not be ended, if it could not.
   // Streams that background processes of earlier commands still hold. Nobody wants to know what
   // they write, but they must not find the other end closed.
   std::vector<FileDescriptor> lingering_;

@@ -152,7 +152,7 @@ CommandWait::CommandWait(int runner, CommandStreams& streams, const CommandOptio
 
 bool CommandWait::turn(steady_clock::time_point until) {
   std::vector<pollfd> sources = {{runner_, POLLIN, 0},
-                                 {killing_ ? -1 : stopped_.get(), POLLIN, 0},
+                                 {killed_for_ ? -1 : stopped_.get(), POLLIN, 0},
                                  {streams_.output(), POLLIN, 0},
                                  {streams_.error(), POLLIN, 0},
                                  {streams_.input(), POLLOUT, 0}};
@@ -192,19 +192,17 @@ std::optional<CommandResult> CommandWait::read_end() {
 
 std::optional<CommandResult> CommandWait::until_end(steady_clock::time_point started) {
   const std::stop_callback on_stop(stop_, [this] { eventfd_write(stopped_.get(), 1); });
-  std::optional<CommandEnd> killed;
   auto until = started + timeout_;
   for (;;) {
     if (turn(until)) {
       auto result = read_end();
-      if (result && killed) result->end = *killed;
+      if (result && killed_for_) result->end = *killed_for_;
       return result;
     }
     const bool time_is_up = steady_clock::now() >= until;
-    if (killed && time_is_up) return std::nullopt;
-    if (killed || !(time_is_up || stop_.stop_requested())) continue;
-    killed = time_is_up ? CommandEnd::TimedOut : CommandEnd::Cancelled;
-    killing_ = true;  // From here on only the command's end is waited for.
+    if (killed_for_ && time_is_up) return std::nullopt;
+    if (killed_for_ || !(time_is_up || stop_.stop_requested())) continue;
+    killed_for_ = time_is_up ? CommandEnd::TimedOut : CommandEnd::Cancelled;
     if (!inside::send_message(runner_, {"kill"})) return std::nullopt;
     until = steady_clock::now() + kKillPatience;
   }

@@ -58,6 +58,8 @@ class CommandWait {
   /// How the command ended, without its output; nothing if the runner is gone or does not manage to
   /// end the command.
   std::optional<CommandResult> until_end(std::chrono::steady_clock::time_point started);
+  /// Why the runner was told to end the command, if it was.
+  [[nodiscard]] std::optional<CommandEnd> killed_for() const { return killed_for_; }
 
  private:
   /// Waits for the next event and deals with the streams; true if the runner has something to say.
@@ -70,7 +72,7 @@ class CommandWait {
   std::stop_token stop_;
   std::vector<FileDescriptor>& lingering_;
   FileDescriptor stopped_;  // Readable once the token is set.
-  bool killing_ = false;
+  std::optional<CommandEnd> killed_for_;  // From then on only the command's end is waited for.
 };
 
 }  // namespace trialwright

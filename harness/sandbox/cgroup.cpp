@@ -233,12 +233,6 @@ std::optional<std::uint64_t> Cgroup::processes_refused() const {
   return counter_in(read_value(folders_.back() / "pids.events"), "max");
 }
 
-std::optional<std::uint64_t> Cgroup::memory_peak_bytes() const {
-  if (folders_.empty()) return std::nullopt;
-  const char* file = mode_ == LimitMode::CgroupV2 ? "memory.peak" : "memory.max_usage_in_bytes";
-  return number_in(read_value(folders_.front() / file));
-}
-
 bool Cgroup::empty_out() {
   constexpr int kRounds = 5000;
   for (int round = 0; round < kRounds; ++round) {

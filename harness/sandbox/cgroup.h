@@ -51,7 +51,6 @@ class Cgroup {
   [[nodiscard]] std::optional<std::uint64_t> oom_kills() const;
   /// How often a process could not be started for the process limit.
   [[nodiscard]] std::optional<std::uint64_t> processes_refused() const;
-  [[nodiscard]] std::optional<std::uint64_t> memory_peak_bytes() const;
   /// Kills who is in, until nobody is. False if somebody still is after five seconds.
   bool empty_out();
 

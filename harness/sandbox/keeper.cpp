@@ -1,6 +1,7 @@
 #include "harness/sandbox/keeper.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/mman.h>
@@ -157,5 +158,12 @@ Result<pid_t> Keeper::start(const std::vector<std::string>& steps, const std::ve
 }
 
 void Keeper::kill(pid_t box) { (void)ask({"kill", std::to_string(box)}); }
+
+bool Keeper::alive() {
+  const std::lock_guard lock(mutex_);
+  // Between questions it has nothing to say but its end, which comes before that of its boxes.
+  pollfd end{socket_.get(), POLLIN, 0};
+  return poll(&end, 1, 0) == 0;
+}
 
 }  // namespace trialwright

@@ -69,6 +69,8 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
   Result<pid_t> start(const std::vector<std::string>& steps, const std::vector<int>& fds);
   /// Kills a started box; nothing if it is gone.
   void kill(pid_t box);
+  /// False once its process is gone, and all boxes with it.
+  bool alive();
 
  private:
   friend class Tree;

@@ -25,15 +25,17 @@ constexpr const char* kStandIns = "/run/offline/bin";
 constexpr const char* kHomePrograms = "/root/.local/bin";
 constexpr const char* kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// True for a file of a machine's tree. Those of /proc and the like obey whoever writes into them,
-/// and that would be the harness, which may more than those inside.
-bool may_be_written(int file) {
-  struct stat info {};
+/// True for what lies in a machine's tree. The files of /proc and the like answer and obey whoever
+/// opened them, and that would be the runner, which may more than those that it starts.
+bool is_of_machine(int file) {
   struct statfs system {};
-  if (fstat(file, &info) != 0 || fstatfs(file, &system) != 0 || !S_ISREG(info.st_mode)) {
-    return false;
-  }
+  if (fstatfs(file, &system) != 0) return false;
   return system.f_type == OVERLAYFS_SUPER_MAGIC || system.f_type == TMPFS_MAGIC;
+}
+
+bool is_regular(int file) {
+  struct stat info {};
+  return fstat(file, &info) == 0 && S_ISREG(info.st_mode);
 }
 
 bool has_stand_ins(MachineRole role) { return role != MachineRole::Agent; }
@@ -177,7 +179,6 @@ Result<void> Machine::find_working_folder() {
 }
 
 Result<void> Machine::start_box() {
-  box_.reset();
   auto box = Box::start(*room_->keeper, room_->bubblewrap, room_->filter, plan(), cgroup_);
   if (!box) return box.error();
   box_ = std::move(*box);
@@ -244,13 +245,17 @@ Result<CommandResult> Machine::run(std::span<const std::string> argv, const Comm
 Result<std::string> Machine::read_file(std::string_view path, std::uint64_t bytes_max) {
   const auto file = ask([&](Box& box) { return box.open_file(std::string(path)); });
   if (!file) return file.error();
+  if (!is_of_machine(file->get())) {
+    return invalid(std::string(path) +
+                   " does not lie in the machine's own files; a command can read such files");
+  }
   return collect_open_file(*file, path, bytes_max);
 }
 
 Result<void> Machine::write_file(std::string_view path, std::string_view content, unsigned mode) {
   const auto file = ask([&](Box& box) { return box.create_file(std::string(path), mode); });
   if (!file) return file.error();
-  if (!may_be_written(file->get())) {
+  if (!is_regular(file->get()) || !is_of_machine(file->get())) {
     return invalid(std::string(path) + " is not a regular file of the machine's own");
   }
   while (!content.empty()) {
@@ -313,13 +318,15 @@ Result<void> Machine::copy_in(const fs::path& source, const std::string& target,
 void Machine::offer_installers() {
   if (spec_.role != MachineRole::Agent) return;
   spec_.role = MachineRole::Oracle;
-  box_.reset();
+  // If it cannot be stopped, the next command will say so.
+  (void)stop();
 }
 
 Result<void> Machine::stop() {
   if (box_ == nullptr) return {};
   auto stopped = box_->stop();
-  box_.reset();
+  // One that could not be ended stays, so that no other is started beside what runs in it.
+  if (stopped) box_.reset();
   return stopped;
 }
 
@@ -327,7 +334,6 @@ Json Machine::usage() const {
   Json usage = Json::object();
   if (const auto count = cgroup_.oom_kills()) usage["oom_kills"] = *count;
   if (const auto count = cgroup_.processes_refused()) usage["pids_refused"] = *count;
-  if (const auto bytes = cgroup_.memory_peak_bytes()) usage["memory_peak_bytes"] = *bytes;
   return usage;
 }
 

@@ -2,11 +2,13 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -183,8 +185,18 @@ bool make_parents(const std::string& path) {
   return true;
 }
 
+/// Opens what those inside could open too: by the links of /proc a process reaches its own program
+/// and descriptors, and here that would be ours.
+int open_file(const std::string& path, unsigned flags, unsigned mode) {
+  open_how how{};
+  how.flags = flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+  how.mode = mode;
+  how.resolve = RESOLVE_NO_MAGICLINKS;
+  return static_cast<int>(syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how));
+}
+
 void answer_open(const Runner& runner, const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  const int fd = open_file(path, O_RDONLY, 0);
   if (fd < 0) return answer_errno(runner, errno);
   send_message(runner.socket, {"file"}, {fd});
   close(fd);
@@ -192,8 +204,7 @@ void answer_open(const Runner& runner, const std::string& path) {
 
 void answer_create(const Runner& runner, const std::string& path, unsigned mode) {
   if (!make_parents(path)) return answer_errno(runner, errno);
-  const int fd =
-      open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0644);
+  const int fd = open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
   if (fd < 0) return answer_errno(runner, errno);
   // No mode means the file's own, or that of a new file.
   if (mode != 0 && fchmod(fd, mode) != 0) {

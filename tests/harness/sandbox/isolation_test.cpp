@@ -422,5 +422,22 @@ TEST_P(SandboxIsolation, TheHarnessWritesIntoFilesOfTheMachineAlone) {
   EXPECT_TRUE(box->write_file("/dev/shm/f", "x", 0644));
 }
 
+TEST_P(SandboxIsolation, TheHarnessReadsFilesOfTheMachineAlone) {
+  auto box = machine();
+  EXPECT_NE(bash(*box, "cat /proc/1/maps").code, 0);
+  bash(*box, "ln -s /proc/self/maps /app/link; echo x > /dev/shm/f");
+  // The runner, which opens files for the harness, is process 1 itself.
+  for (const char* path : {"/proc/1/maps", "/app/link", "/proc/self/exe", "/proc/thread-self/stat",
+                           "/proc/1/root/proc/1/auxv", "/proc/cpuinfo"}) {
+    const auto content = box->read_file(path, 1U << 20U);
+    ASSERT_FALSE(content) << path;
+    EXPECT_EQ(content.error().kind, ErrorKind::Invalid) << path;
+  }
+  EXPECT_EQ(box->read_file("/proc/cpuinfo", 1U << 20U).error().message,
+            "/proc/cpuinfo does not lie in the machine's own files; a command can read such files");
+  EXPECT_EQ(*box->read_file("/dev/shm/f", 10), "x\n");
+  EXPECT_TRUE(box->read_file("/usr/bin/env", 1U << 20U));
+}
+
 }  // namespace
 }  // namespace trialwright

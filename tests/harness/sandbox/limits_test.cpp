@@ -1,4 +1,7 @@
+#include <fcntl.h>
+
 #include <csignal>
+#include <thread>
 
 #include "tests/harness/sandbox/sandbox_fixture.h"
 
@@ -7,7 +10,19 @@ namespace {
 
 using std::chrono::milliseconds;
 
-class SandboxLimits : public SandboxTest {};
+class SandboxLimits : public SandboxTest {
+ protected:
+  /// Those inside cannot stop a runner, but who knows what can. False if there is not exactly one.
+  static bool stop_the_runner() {
+    int stopped = 0;
+    for (const pid_t pid : processes_named("/proc/self/fd/5")) {
+      const auto line = read_file("/proc/" + std::to_string(pid) + "/cmdline", 4096);
+      const bool is_runner = line && line->starts_with("/proc/self/fd/5");
+      if (is_runner && kill(pid, SIGSTOP) == 0) ++stopped;
+    }
+    return stopped == 1;
+  }
+};
 INSTANTIATE_TEST_SUITE_P(Both, SandboxLimits, ::testing::Values(Recipe::Mapped, Recipe::Single),
                          recipe_name);
 
@@ -92,15 +107,59 @@ TEST_P(SandboxLimits, ABoxWhoseRunnerIsStarvedFromInsideIsStartedAgain) {
 TEST_P(SandboxLimits, ABoxThatDoesNotAnswerIsStartedAgain) {
   auto box = machine();
   bash(*box, "echo kept > f");
-  // Those inside cannot stop the runner, but who knows what can.
-  int stopped = 0;
-  for (const pid_t pid : processes_named("/proc/self/fd/5")) {
-    const auto line = read_file("/proc/" + std::to_string(pid) + "/cmdline", 4096);
-    const bool is_runner = line && line->starts_with("/proc/self/fd/5");
-    if (is_runner && kill(pid, SIGSTOP) == 0) ++stopped;
-  }
-  ASSERT_EQ(stopped, 1);
+  ASSERT_TRUE(stop_the_runner());
   EXPECT_EQ(*box->read_file("/app/f", 100), "kept\n");
+}
+
+TEST_P(SandboxLimits, ACommandThatDoesNotDieAtItsTimeoutHasTimedOutNonetheless) {
+  auto box = machine();
+  const std::jthread later([] {
+    EXPECT_TRUE(eventually([] { return !processes_named("7301").empty(); }));
+    EXPECT_TRUE(stop_the_runner());
+  });
+  CommandOptions options;
+  options.timeout = milliseconds(1000);
+  const auto result = bash(*box, "echo hi; sleep 7301", options);
+  EXPECT_EQ(result.end, CommandEnd::TimedOut);
+  EXPECT_EQ(result.out.text(), "hi\n");
+  EXPECT_GE(result.wall, milliseconds(1000));
+  EXPECT_EQ(bash(*box, "echo alive").out.text(), "alive\n");
+}
+
+TEST_P(SandboxLimits, ABoxThatCannotBeEndedIsNotStartedBesideItself) {
+  if (GetParam() == Recipe::Single) GTEST_SKIP() << "once is enough for what takes so long";
+  auto box = machine();
+  const auto monitors = processes_named("--as-pid-1");
+  ASSERT_FALSE(monitors.empty());
+  // To us this stream's end is the end of the box. Whoever holds it open stands for a process that
+  // does not die.
+  const std::string stream = "/proc/" + std::to_string(monitors.front()) + "/fd/2";
+  const FileDescriptor held(open(stream.c_str(), O_WRONLY | O_CLOEXEC));
+  ASSERT_TRUE(held);
+  EXPECT_EQ(box->seal({}).error().kind, ErrorKind::Unavailable);
+  const std::vector<std::string> command = {"true"};
+  const auto next = box->run(command, {}, {});
+  ASSERT_FALSE(next);
+  EXPECT_EQ(next.error().kind, ErrorKind::Unavailable);
+}
+
+TEST_P(SandboxLimits, ACommandWhoseKeeperDiesIsNotSaidToHaveBeenKilled) {
+  auto box = machine();
+  const std::jthread later([] {
+    EXPECT_TRUE(eventually([] { return !processes_named("7302").empty(); }));
+    int killed = 0;
+    for (const pid_t pid : processes_named(std::string("trialwright-box\0keeper", 22))) {
+      const auto status = read_file("/proc/" + std::to_string(pid) + "/status", 4096);
+      const bool ours =
+          status && status->find("PPid:\t" + std::to_string(getpid()) + "\n") != status->npos;
+      if (ours && kill(pid, SIGKILL) == 0) ++killed;
+    }
+    EXPECT_EQ(killed, 1);
+  });
+  const std::vector<std::string> command = {"sleep", "7302"};
+  const auto result = box->run(command, {}, {});
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().kind, ErrorKind::Unavailable);
 }
 
 TEST_P(SandboxLimits, ADiskCannotBeFilledBeyondItsSize) {
