@@ -3,7 +3,6 @@
 #include <filesystem>
 
 #include "base/files.h"
-#include "harness/sandbox/collector.h"
 #include "harness/sandbox/left_files.h"
 
 namespace trialwright {
@@ -93,10 +92,10 @@ std::vector<std::string> ImageFiles::layers_of(const std::string& path) const {
 
 Result<std::string> ImageFiles::content(const std::string& name) const {
   for (const auto& layer : layers_) {
-    auto content = collect_file(layer->folder(), name, kSettingBytesMax);
+    auto content = content_in(*layer, name, kSettingBytesMax);
     if (content) return content;
   }
-  auto content = collect_file(base_.tree->folder(), name, kSettingBytesMax);
+  auto content = content_in(*base_.tree, name, kSettingBytesMax);
   if (content || !in_base(name)) return content;
   return read_file(base_.etc.parent_path() / below_root(name), kSettingBytesMax);
 }

@@ -32,6 +32,9 @@ class Tree {
   [[nodiscard]] int folder() const { return folder_.get(); }
   /// Its folder as the keeper's steps name it.
   [[nodiscard]] std::string path() const;
+  /// Opens a file below the folder as openat2 does, without following links, also where modes close
+  /// it to the harness but not to root inside. Empty, with errno, if that fails.
+  [[nodiscard]] FileDescriptor look(const std::string& path, int flags) const;
 
  private:
   std::shared_ptr<Keeper> keeper_;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,10 @@ bool has_entry(const Tree& tree, const std::string& path);
 bool has_folder(const Tree& tree, const std::string& path);
 /// The names in a folder of a tree; none if there is no such folder.
 std::vector<std::string> names_in(const Tree& tree, const std::string& path);
+/// Where a link in a tree leads; nothing if there is no link of this name.
+std::optional<std::string> link_in(const Tree& tree, const std::string& path);
+/// Errors: as collect_file.
+Result<std::string> content_in(const Tree& tree, const std::string& path, std::uint64_t bytes_max);
 
 /// What an agent left in its tree, and what of it tests were not shown.
 ///
@@ -30,7 +35,10 @@ class LeftFiles {
   [[nodiscard]] std::vector<std::string> names(const std::string& path) const {
     return names_in(tree_, path);
   }
-  [[nodiscard]] Result<std::string> content(const std::string& path, std::uint64_t bytes_max) const;
+  [[nodiscard]] Result<std::string> content(const std::string& path,
+                                            std::uint64_t bytes_max) const {
+    return content_in(tree_, path, bytes_max);
+  }
 
   /// Takes note of a file, or of the files in a folder, that tests will not see.
   void note_hidden(const std::string& path);

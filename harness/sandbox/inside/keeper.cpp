@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/openat2.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -146,6 +147,19 @@ Failure make_tree(const Keeper& keeper, const Fields& fields, int& folder) {
   }
   folder = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   return folder < 0 ? failed("opening the memory file system") : Failure{};
+}
+
+/// The number of the error, or 0.
+int look(const Fields& fields, int& file) {
+  const int folder = open(tree_path(fields[1]).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return errno;
+  open_how how{};
+  how.flags = std::strtoull(fields[3].c_str(), nullptr, 10) | O_CLOEXEC;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
+  file = static_cast<int>(syscall(SYS_openat2, folder, fields[2].c_str(), &how, sizeof how));
+  const int failure = errno;
+  close(folder);
+  return file < 0 ? failure : 0;
 }
 
 Failure make_layer(const Keeper& keeper, const Fields& fields) {
@@ -317,6 +331,13 @@ void answer(Keeper& keeper, Message& message) {
   } else if (verb == "layer") {
     failure = make_layer(keeper, message.fields);
     if (!failure.empty()) drop_tree(message.fields);
+  } else if (verb == "look") {
+    int file = -1;
+    if (const int number = look(message.fields, file); number != 0) {
+      reply = {"errno", std::to_string(number)};
+    } else {
+      fds.push_back(file);
+    }
   } else if (verb == "drop") {
     drop_tree(message.fields);
   } else if (verb == "start") {

@@ -18,11 +18,13 @@ constexpr const char* kKeeperRoot = "/sys";
 ///   open MAPPED|SINGLE UID              -> done | error TEXT            (first, once)
 ///   tree ID BYTES                       -> file + folder fd | error TEXT
 ///   layer ID FOLDER                     -> done | error TEXT
+///   look ID PATH FLAGS                  -> done + fd | errno NUMBER
 ///   drop ID                             -> done
 ///   start STEP... + socket, stderr, filter, cgroup files...   -> done PID | error TEXT
 ///   kill PID                            -> done
 ///
-/// `tree` mounts an empty memory file system of at most BYTES. `layer` shows a folder of the host,
+/// `tree` mounts an empty memory file system of at most BYTES. `look` opens a file in it without
+/// following links; to the keeper, as to root inside, no mode closes it. `layer` shows a folder of the host,
 /// its files owned by the boxes' ids. The steps of `start`, done by the box's own process before it
 /// becomes bubblewrap:
 ///   overlay TARGET OPTIONS     mounts an overlay file system

@@ -349,8 +349,9 @@ TEST_P(SandboxIsolation, NothingSurvivesTheHarnessEvenIfItIsKilled) {
 }
 
 /// What `script`, run by an ordinary user's harness, leaves in the tests' machine for `look` to
-/// say; the sandbox's own words if it does not open.
-std::string said_to_an_ordinary_user(const std::string& script, const std::string& look) {
+/// say, and then in its own for `look_again`; the sandbox's own words if it does not open.
+std::string said_to_an_ordinary_user(const std::string& script, const std::string& look,
+                                     const std::string& look_again) {
   auto own = open_bubblewrap_sandbox();
   if (!own) return own.error().message;
   auto image = (*own)->build({}, {}, {});
@@ -363,18 +364,24 @@ std::string said_to_an_ordinary_user(const std::string& script, const std::strin
   if (!grading) return grading.error().message;
   const std::vector<std::string> looking = {"/bin/bash", "-c", look};
   auto seen = (*grading)->run(looking, {}, {});
-  return seen ? seen->out.text() : seen.error().message;
+  if (!seen) return seen.error().message;
+  grading->reset();
+  const std::vector<std::string> looking_again = {"bash", "-c", look_again};
+  auto seen_again = (*box)->run(looking_again, {}, {});
+  if (!seen_again) return seen_again.error().message;
+  return seen->out.text() + seen_again->out.text();
 }
 
 /// The same from a process of its own that becomes such a user first.
-std::string as_an_ordinary_user(const std::string& script, const std::string& look) {
+std::string as_an_ordinary_user(const std::string& script, const std::string& look,
+                                const std::string& look_again = "true") {
   int said[2];
   if (pipe(said) != 0) return "no pipe";
   const pid_t child = fork();
   if (child == 0) {
     const bool became = setresgid(65534, 65534, 65534) == 0 && setresuid(65534, 65534, 65534) == 0;
     const std::string words =
-        became ? said_to_an_ordinary_user(script, look) : "cannot become an ordinary user";
+        became ? said_to_an_ordinary_user(script, look, look_again) : "cannot become an ordinary user";
     _exit(write(said[1], words.data(), words.size()) > 0 ? 0 : 1);
   }
   close(said[1]);
@@ -403,6 +410,16 @@ TEST(SandboxWithoutRoot, HidesWhatTheAgentClosedToTheHarness) {
       "echo real | cat; python3 -c 'print(1)'");
   if (words.starts_with("opening the sandbox")) SKIP_FOR_WANT_OF_A_SANDBOX(unavailable(words));
   EXPECT_EQ(words, "real\n1\n");
+}
+
+TEST(SandboxWithoutRoot, LeavesClosedWhatItLookedIntoForGrading) {
+  if (geteuid() != 0) GTEST_SKIP() << "the other tests show it";
+  const std::string words = as_an_ordinary_user(
+      "mkdir -p /etc/profile.d; echo 'echo hijacked' > /etc/profile.d/x.sh; "
+      "chmod 000 /etc/profile.d /etc /usr/local",
+      "bash -lc 'echo login'", "stat -c %a /etc/profile.d /etc /usr/local");
+  if (words.starts_with("opening the sandbox")) SKIP_FOR_WANT_OF_A_SANDBOX(unavailable(words));
+  EXPECT_EQ(words, "login\n0\n0\n0\n");
 }
 
 TEST_P(SandboxIsolation, TheHarnessWritesIntoFilesOfTheMachineAlone) {
