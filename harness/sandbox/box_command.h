@@ -71,7 +71,7 @@ class CommandWait {
   std::chrono::milliseconds timeout_;
   std::stop_token stop_;
   std::vector<FileDescriptor>& lingering_;
-  FileDescriptor stopped_;  // Readable once the token is set.
+  FileDescriptor stopped_;                // Readable once the token is set.
   std::optional<CommandEnd> killed_for_;  // From then on only the command's end is waited for.
 };
 

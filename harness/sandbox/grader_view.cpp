@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "harness/sandbox/image_files.h"
 #include "harness/sandbox/left_files.h"
+#include "harness/sandbox/python_path.h"
 
 namespace trialwright {
 namespace {
@@ -16,7 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t kPathFileBytesMax = 1U << 20U;
 // Each costs an inode of the grader's tree and a moment. Nobody who works needs so many.
-constexpr int kHiddenMax = 8000;
+constexpr std::size_t kHiddenMax = 8000;
 
 // Where pytest looks for settings above /tests.
 constexpr const char* kPytestSettings[] = {"pytest.ini", ".pytest.ini",    "tox.ini",
@@ -60,6 +61,9 @@ class ViewBuilder {
   Result<GraderView> build() {
     choose_program_folders();
     modules_ = image_.python_modules();
+    python_folders_ =
+        python_folders(settings_.python_path, settings_.working_folder, left_.tree(), image_,
+                       [this](const std::string& path) { return shows_image_first(path); });
     if (auto shown = show_usr(); !shown) return shown.error();
     for (const std::string& prefix : prefixes_) {
       if (auto shown = show_prefix(prefix); !shown) return shown.error();
@@ -94,13 +98,24 @@ class ViewBuilder {
   }
   /// Hides `path`, relative to the root of a layer of the grader's, and notes what it was.
   Result<void> hide(const std::string& in_changes, const std::string& in_agent) {
-    if (++hidden_ > kHiddenMax) {
+    if (is_hidden(in_changes)) return {};
+    hidden_.insert(in_changes);
+    if (hidden_.size() > kHiddenMax) {
       return invalid("what was left takes the place of more than " + std::to_string(kHiddenMax) +
                      " of the system's files");
     }
     if (auto made = make_parents(in_changes); !made) return made;
     left_.note_hidden(in_agent);
     return changes_.whiteout(in_changes);
+  }
+
+  /// True if a path of a layer of the grader's, or a folder above it, is hidden already.
+  [[nodiscard]] bool is_hidden(const std::string& path) const {
+    for (std::size_t at = path.size(); at != std::string::npos && at > 0;
+         at = path.rfind('/', at - 1)) {
+      if (hidden_.contains(path.substr(0, at))) return true;
+    }
+    return false;
   }
 
   Result<void> make_parents(const std::string& path) {
@@ -174,6 +189,7 @@ class ViewBuilder {
         if (auto hidden = hide("mask-usr/" + path, "usr/" + path); !hidden) return hidden;
       }
     }
+    if (auto hidden = hide_hooks_in("mask-usr", "/usr"); !hidden) return hidden;
     return show_with_additions("/usr", "mask-usr");
   }
 
@@ -205,6 +221,7 @@ class ViewBuilder {
       }
       if (!done) return done;
     }
+    if (auto hidden = hide_hooks_in(mask, prefix); !hidden) return hidden;
     return show_with_additions(prefix, mask);
   }
 
@@ -343,22 +360,46 @@ class ViewBuilder {
       if (!has_entry(left_.tree(), path)) continue;
       if (auto hidden = hide(path, path); !hidden) return hidden;
     }
-    for (const std::string& folder : python_path()) {
-      if (auto restored = restore_hooks(folder); !restored) return restored.error();
+    for (const PythonFolder& folder : python_folders_) {
+      if (!overlay_of(folder.path).empty()) continue;
+      const std::string path = "root" + folder.path;
+      auto done = folder.whole ? hide(path, path) : restore_hooks(folder.path);
+      if (!done) return done;
     }
     return {};
   }
-  /// The task's PYTHONPATH, each folder once, without those that /usr's view looks after.
-  [[nodiscard]] std::set<std::string> python_path() const {
-    std::set<std::string> folders;
-    if (settings_.python_path.empty()) return folders;
-    for (const std::string_view text : split(settings_.python_path, ':')) {
-      // To Python no name and a relative one mean a folder below the one that tests start in.
-      const fs::path whole = fs::path(settings_.working_folder) / text;
-      const std::string folder = plain_folder(whole.string());
-      if (can_be_shown(folder) && !lies_in(folder, "/usr")) folders.insert(folder);
+  /// The innermost folder with an overlay of its own in which `path` lies; "" if there is none.
+  [[nodiscard]] std::string overlay_of(const std::string& path) const {
+    std::string innermost = lies_in(path, "/usr") ? "/usr" : "";
+    for (const std::string& prefix : prefixes_) {
+      if (lies_in(path, prefix) && prefix.size() > innermost.size()) innermost = prefix;
     }
-    return folders;
+    return innermost;
+  }
+  [[nodiscard]] bool shows_image_first(const std::string& path) const {
+    return !overlay_of(path).empty() ||
+           std::any_of(base_.links.begin(), base_.links.end(),
+                       [&](const auto& link) { return path == "/" + link.first; });
+  }
+  /// Hides the start-up hooks to which PYTHONPATH leads in a folder with an overlay of its own.
+  Result<void> hide_hooks_in(const std::string& mask, const std::string& prefix) {
+    for (const PythonFolder& folder : python_folders_) {
+      if (overlay_of(folder.path) != prefix) continue;
+      const std::string in_mask = mask + folder.path.substr(prefix.size());
+      const std::string in_agent = path_in_tree(folder.path);
+      if (folder.whole) {
+        // The agent's is not shown if it is no folder.
+        if (folder.path == prefix) continue;
+        if (auto hidden = hide(in_mask, in_agent); !hidden) return hidden;
+        continue;
+      }
+      for (const std::string& name : left_.names(in_agent)) {
+        if (!is_hook(name)) continue;
+        auto hidden = hide(in_mask + "/" + name, in_agent + "/" + name);
+        if (!hidden) return hidden;
+      }
+    }
+    return {};
   }
   Result<void> restore_hooks(const std::string& folder) {
     for (const std::string& name : left_.names("root" + folder)) {
@@ -369,7 +410,7 @@ class ViewBuilder {
         continue;
       }
       left_.note_hidden(path);
-      auto restored = image_.has_folder(path)
+      auto restored = image_.has_folder(path) && can_be_shown(folder + "/" + name)
                           ? show(folder + "/" + name, image_.layers_of(folder + "/" + name))
                           : restore_file(path);
       if (!restored) return restored;
@@ -409,7 +450,8 @@ class ViewBuilder {
   LeftFiles left_;
   std::vector<std::string> prefixes_;  // Folders with an overlay of their own, outer ones first.
   std::set<std::string> modules_;      // Of Python, by the image.
-  int hidden_ = 0;
+  std::vector<PythonFolder> python_folders_;
+  std::set<std::string> hidden_;  // In the grader's tree.
   GraderView view_;
 };
 

@@ -74,6 +74,17 @@ bool ImageFiles::has_folder(const std::string& name) const {
   return fs::is_directory(fs::symlink_status(path, ignored));
 }
 
+std::optional<std::string> ImageFiles::link(const std::string& name) const {
+  for (const auto& layer : layers_) {
+    if (has_entry(*layer, name)) return link_in(*layer, name);
+  }
+  if (has_entry(*base_.tree, name)) return link_in(*base_.tree, name);
+  std::error_code failure;
+  if (!in_base(name)) return std::nullopt;
+  const fs::path target = fs::read_symlink(base_.etc.parent_path() / below_root(name), failure);
+  return failure ? std::nullopt : std::optional<std::string>(target.string());
+}
+
 std::vector<std::string> ImageFiles::layers_of(const std::string& path) const {
   const std::string name = path_in_tree(path);
   std::vector<std::string> lowers;

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -40,6 +41,8 @@ class ImageFiles {
 
   [[nodiscard]] bool has(const std::string& name) const;
   [[nodiscard]] bool has_folder(const std::string& name) const;
+  /// Where a link of the image's leads; nothing if it has no link of this name.
+  [[nodiscard]] std::optional<std::string> link(const std::string& name) const;
   /// The overlay layers of a folder of the machine, topmost first; none if there is no such folder.
   [[nodiscard]] std::vector<std::string> layers_of(const std::string& path) const;
   /// Errors: as collect_file.

@@ -24,9 +24,9 @@ constexpr const char* kKeeperRoot = "/sys";
 ///   kill PID                            -> done
 ///
 /// `tree` mounts an empty memory file system of at most BYTES. `look` opens a file in it without
-/// following links; to the keeper, as to root inside, no mode closes it. `layer` shows a folder of the host,
-/// its files owned by the boxes' ids. The steps of `start`, done by the box's own process before it
-/// becomes bubblewrap:
+/// following links; to the keeper, as to root inside, no mode closes it. `layer` shows a folder of
+/// the host, its files owned by the boxes' ids. The steps of `start`, done by the box's own process
+/// before it becomes bubblewrap:
 ///   overlay TARGET OPTIONS     mounts an overlay file system
 ///   folder ROOT PATH           makes PATH below ROOT a folder all the way, replacing other things
 ///   limit RESOURCE VALUE       setrlimit, both limits

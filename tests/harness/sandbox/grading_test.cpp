@@ -264,6 +264,49 @@ TEST_P(SandboxGrading, ReadsPathsTheSameHoweverTheyAreWritten) {
   EXPECT_EQ(said_by(*seal(*box), "kit; python3 -c 'print(1)'"), "kit\nthe image\n1\n");
 }
 
+TEST_P(SandboxGrading, RunsNoHookInPythonPathBesideProgramsOfTheImage) {
+  environment_.steps = {
+      RunStep{"mkdir -p /opt/kit/bin /opt/kit/lib /usr/local/more; "
+              "printf '#!/bin/sh\necho kit\n' > /opt/kit/bin/kit; chmod 755 /opt/kit/bin/kit; "
+              "echo 'x = 5' > /opt/kit/lib/made.py",
+              "/",
+              {}}};
+  environment_.env["PATH"] = "/opt/kit/bin:/usr/local/bin:/usr/bin:/bin";
+  environment_.env["PYTHONPATH"] =
+      "/opt/kit/lib:/usr/local/more:/opt/kit/lib/python3.11/site-packages";
+  auto box = machine();
+  ASSERT_NE(box, nullptr);
+  bash(*box,
+       "mkdir -p /opt/kit/lib/python3.11/site-packages; echo 'y = 6' > /opt/kit/lib/added.py; "
+       "for d in /opt/kit/lib /usr/local/more /opt/kit/lib/python3.11/site-packages; do "
+       "echo 'print(\"hijacked\")' > $d/sitecustomize.py; done");
+  EXPECT_EQ(said_by(*box, "python3 -c 'print(1)'"), "hijacked\n1\n");
+  EXPECT_EQ(said_by(*seal(*box), "python3 -c 'import made, added; print(made.x, added.y)'"),
+            "5 6\n");
+}
+
+TEST_P(SandboxGrading, RunsNoHookThatPythonPathReachesByALinkOrAnArchive) {
+  environment_.steps = {RunStep{"mkdir -p /app/lib /data; ln -s /data /app/given", "/", {}}};
+  environment_.env["PYTHONPATH"] = "/app/lib/sub:/app/lib:/app/given:/app/far:/app/zip/a:/app/zip";
+  const std::string prepare =
+      "mkdir -p /app/own/sub; echo 'x = 5' > /app/own/made.py; mkdir /app/a; "
+      "echo 'print(\"hijacked\")' > /app/a/sitecustomize.py; rm -rf /app/lib; ";
+  for (const char* lead :
+       {"cp a/* own; ln -s ../app/./own lib", "cp a/* own/sub; ln -s own lib", "cp a/* /data",
+        "ln -s /proc/self/root/app/a far", "ln -s /proc/self/root/app/a lib; mkdir a/sub",
+        "ln -s /dev/fd/../cwd/a far", "cd a; python3 -m zipfile -c ../zip sitecustomize.py",
+        "python3 -m zipfile -c zip a"}) {
+    auto box = machine();
+    ASSERT_NE(box, nullptr);
+    bash(*box, prepare + lead);
+    EXPECT_NE(said_by(*box, "python3 -c 'print(1)'").find("hijacked"), std::string::npos) << lead;
+    EXPECT_EQ(said_by(*seal(*box), "python3 -c 'print(1)'"), "1\n") << lead;
+  }
+  auto box = machine();
+  bash(*box, prepare + "ln -s own lib");
+  EXPECT_EQ(said_by(*seal(*box), "python3 -c 'import made; print(made.x)'"), "5\n");
+}
+
 TEST_P(SandboxGrading, IsPossibleAfterTheAgentUsedUpAllFilesAndManyNames) {
   auto box = machine();
   python(*box,

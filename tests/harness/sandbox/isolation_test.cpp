@@ -380,8 +380,8 @@ std::string as_an_ordinary_user(const std::string& script, const std::string& lo
   const pid_t child = fork();
   if (child == 0) {
     const bool became = setresgid(65534, 65534, 65534) == 0 && setresuid(65534, 65534, 65534) == 0;
-    const std::string words =
-        became ? said_to_an_ordinary_user(script, look, look_again) : "cannot become an ordinary user";
+    const std::string words = became ? said_to_an_ordinary_user(script, look, look_again)
+                                     : "cannot become an ordinary user";
     _exit(write(said[1], words.data(), words.size()) > 0 ? 0 : 1);
   }
   close(said[1]);
