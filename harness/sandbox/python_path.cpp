@@ -84,9 +84,8 @@ std::vector<PythonFolder> python_folders(
   for (const std::string_view text : split(python_path, ':')) {
     // To Python no name and a relative one mean a folder below the one that tests start in.
     PythonFolder folder = walk.follow((fs::path(working_folder) / text).string());
-    const auto known = std::find_if(folders.begin(), folders.end(), [&](const auto& other) {
-      return other.path == folder.path;
-    });
+    const auto known = std::find_if(folders.begin(), folders.end(),
+                                    [&](const auto& other) { return other.path == folder.path; });
     if (known == folders.end()) {
       folders.push_back(std::move(folder));
     } else {

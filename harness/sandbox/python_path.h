@@ -16,8 +16,8 @@ struct PythonFolder {
   bool whole = false;  ///< The agent's must not be seen at all: it is no folder, or who knows what.
 };
 
-/// Follows the entries of PYTHONPATH through the agent's links and the image's, as the kernel would.
-/// Outer folders come before those in them, each once.
+/// Follows the entries of PYTHONPATH through the agent's links and the image's, as the kernel
+/// would. Outer folders come before those in them, each once.
 ///
 /// working_folder  of the task; relative entries start there.
 /// image_first     tells whether the image's file at a path comes before the agent's.
