@@ -5,6 +5,7 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "harness/agent/scaffold.h"
@@ -77,8 +78,8 @@ class Episode {
   std::vector<std::string> tool_names_;
   std::vector<Message> messages_;
   Trace trace_;
-  std::vector<std::string>
-      unanswered_calls_;  ///< Of the step before: its submit, or what came too late.
+  /// Of the step before: its submit, or what came too late.
+  std::vector<std::string> unanswered_calls_;
   int tokens_generated_ = 0;
   int repeats_ = 1;  ///< Turns in a row that did and saw the same, the latest one included.
 };

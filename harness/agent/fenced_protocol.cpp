@@ -127,8 +127,7 @@ ParsedToolCalls parse_fenced_call(std::string_view reply) {
   if (call.name == "bash" && trimmed(body).empty()) {
     parsed.errors.emplace_back(
         "the block holds no command; one that runs a command starts with the line ```bash, one "
-        "that "
-        "ends the task is ```submit");
+        "that ends the task is ```submit");
     return parsed;
   }
   if (call.name == "bash") {
