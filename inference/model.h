@@ -28,6 +28,27 @@ struct Sampling {
   std::uint64_t seed = 0;
 };
 
+/// The form that a completion's text must have.
+struct OutputFormat {
+  enum class Kind {
+    JsonSchema,  ///< A JSON value that the schema accepts.
+    Regex,       ///< A text that the regular expression matches as a whole.
+    Gbnf,        ///< A text of the grammar, in llama.cpp's notation.
+  };
+  Kind kind = Kind::JsonSchema;
+  std::string source;  ///< The schema (as JSON), expression or grammar.
+};
+
+/// How much an OutputFormat had to do.
+struct FormatAudit {
+  int tokens = 0;   ///< Chosen under the format, those below among them.
+  int forced = 0;   ///< Came without asking the model: nothing else was possible.
+  int audited = 0;  ///< Where the whole distribution was computed and looked at.
+  int changed = 0;  ///< Of the audited: where the model's own choice was not allowed.
+  /// Sum over the audited of the probability that was not allowed.
+  double removed_probability = 0;
+};
+
 struct CompletionRequest {
   std::vector<Message> messages;
   std::vector<ToolDefinition> tools;
@@ -38,6 +59,13 @@ struct CompletionRequest {
   int tokens_max = 512;
   std::vector<std::string> stop;  ///< Generation ends before the first of these texts.
   int alternatives = 0;           ///< How many likely tokens to report beside each chosen one.
+  std::optional<OutputFormat> format{};
+  /// With a format: computes the whole distribution everywhere, which is slower, to see what the
+  /// format changed.
+  bool audit_format = false;
+  /// Requests with the same key, such as the trials of one task, are likely to be answered alike:
+  /// the answers to earlier ones are guesses for later ones. Empty shares nothing.
+  std::string draft_key{};
   /// Generation ends at this moment with what there is.
   std::optional<std::chrono::steady_clock::time_point> deadline;
   /// Called with each piece of text, always whole code points, on the calling thread.
@@ -55,7 +83,9 @@ std::string_view finish_reason_name(FinishReason reason);
 
 struct TokenLogprob {
   std::int32_t id = 0;
-  double logprob = 0;  ///< Natural logarithm, of the model's own distribution (temperature 1).
+  /// Natural logarithm, of the model's own distribution (temperature 1); under an OutputFormat of
+  /// that distribution among the allowed tokens.
+  double logprob = 0;
 };
 
 /// One generated token.
@@ -92,6 +122,7 @@ struct Completion {
   std::vector<GeneratedToken> tokens;  ///< Empty where the provider does not tell.
   Usage usage;
   Timings timings;
+  std::optional<FormatAudit> format_audit;  ///< Where a format was asked for.
   std::string served_model;  ///< What the provider says it served.
 };
 
