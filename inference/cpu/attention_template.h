@@ -12,7 +12,7 @@
 
 namespace trialwright {
 
-constexpr int kKeyPanels = kAttentionTile / kKeyPanel;
+constexpr int kKeyPanels = kAttentionTile / kPageTokens;
 
 /// What a block of queries has gathered so far. A query is a row.
 struct AttentionState {
@@ -135,6 +135,27 @@ void convert_halves(const std::uint16_t* halves, int count, float* out) {
   }
 }
 
+/// A tile's keys: whole pages, since those after the last one that is seen are masked out.
+template <class L>
+void load_keys(const AttentionBlock& block, int first_key, int key_panels, float* tile) {
+  const int halves = block.head_dim * kPageTokens;
+  for (int panel = 0; panel < key_panels; ++panel) {
+    convert_halves<L>(block.pages[first_key / kPageTokens + panel] + block.keys, halves,
+                      tile + panel * halves);
+  }
+}
+
+/// The values of a tile's first `keys` positions, page by page: step(halves, count, offset) for
+/// each.
+template <class L, typename Step>
+void for_value_pages(const AttentionBlock& block, int first_key, int keys, const Step& step) {
+  for (int done = 0; done < keys; done += kPageTokens) {
+    const int left = keys - done;
+    step(block.pages[(first_key + done) / kPageTokens] + block.values,
+         (left < kPageTokens ? left : kPageTokens) * block.head_dim, done * block.head_dim);
+  }
+}
+
 /// True if one of the halves is infinite or not a number. A template because its code, like all of
 /// this file, is for one instruction set.
 template <class L>
@@ -168,8 +189,7 @@ void attend(const AttentionBlock& block) {
     const int left = keys_total - first_key;
     const int keys = left < kAttentionTile ? left : kAttentionTile;
     const int key_panels = (keys + 15) / 16;
-    const std::ptrdiff_t offset = static_cast<std::ptrdiff_t>(first_key) * head_dim;
-    convert_halves<L>(block.keys + offset, key_panels * 16 * head_dim, state.tile);
+    load_keys<L>(block, first_key, key_panels, state.tile);
     int row = 0;
     for (; row + kTogether <= block.rows; row += kTogether) {
       score_keys<L, kTogether>(state, row, head_dim, key_panels);
@@ -180,11 +200,17 @@ void attend(const AttentionBlock& block) {
     for (row = 0; row < block.rows; ++row) {
       weigh_keys<L>(state, row, first_key, block.scale);
     }
-    convert_halves<L>(block.values + offset, keys * head_dim, state.tile);
+    for_value_pages<L>(block, first_key, keys, [&](const std::uint16_t* halves, int count, int at) {
+      convert_halves<L>(halves, count, state.tile + at);
+    });
     // Keys that a row may not see weigh nothing, but nothing times infinity is no number. Then rows
     // go one by one, each up to its own last key, so that no later token changes an earlier one.
-    const bool one_by_one = first_key + keys - 1 > block.last_key[0] &&
-                            any_not_finite<L>(block.values + offset, keys * head_dim);
+    bool one_by_one = false;
+    if (first_key + keys - 1 > block.last_key[0]) {
+      for_value_pages<L>(block, first_key, keys, [&](const std::uint16_t* halves, int count, int) {
+        one_by_one = one_by_one || any_not_finite<L>(halves, count);
+      });
+    }
     row = 0;
     for (; !one_by_one && row + kTogether <= block.rows; row += kTogether) {
       gather_rows<L, kTogether>(state, row, head_dim, keys);

@@ -6,7 +6,6 @@
 #include <initializer_list>
 
 #include "base/check.h"
-#include "inference/cpu/attention.h"
 
 namespace trialwright {
 
@@ -18,10 +17,12 @@ void Forward::Rows::shape(int rows, std::int64_t width_now) {
   }
 }
 
-Forward::Forward(Cpu& cpu, const ModelConfig& config, const Weights& weights)
+Forward::Forward(Cpu& cpu, const ModelConfig& config, const Weights& weights,
+                 const KvPageLayout& kv_layout)
     : cpu_(cpu),
       config_(config),
       weights_(weights),
+      kv_layout_(kv_layout),
       rope_(config.rope_dimensions, config.rope_base, weights.rope_factors(), config.rope_scale) {}
 
 std::uint64_t Forward::bytes_for(const ModelConfig& config, int rows, int positions) {
@@ -82,7 +83,7 @@ int Forward::place(std::span<const ForwardSegment> segments) {
     CHECK(!segment.ids.empty() && segment.logit_rows >= 0 &&
               static_cast<std::size_t>(segment.logit_rows) <= segment.ids.size(),
           "the engine cuts prompts into batches");
-    rope_.reach(segment.sequence->capacity());
+    rope_.reach(segment.sequence->size() + static_cast<int>(segment.ids.size()));
     for (const std::int32_t id : segment.ids) {
       places_.push_back({id, segment.sequence, segment.sequence->size()});
       segment.sequence->append(std::span(&id, 1));
@@ -141,7 +142,8 @@ void Forward::finish_row(const LayerWeights& layer, int index, int row) {
     rope(queries + head * config_.head_dim, rope_.cosines(place.position),
          rope_.sines(place.position), static_cast<std::size_t>(config_.rope_dimensions));
   }
-  store_kv(cpu_, place.sequence->layer(index), place.position, keys, values);
+  store_kv(cpu_, kv_layout_.layers[static_cast<std::size_t>(index)],
+           place.sequence->page_at(place.position), place.position % kPageTokens, keys, values);
 }
 
 void Forward::keep_wanted(std::span<const ForwardSegment> segments) {
@@ -159,6 +161,7 @@ void Forward::keep_wanted(std::span<const ForwardSegment> segments) {
 
 int Forward::attend(std::span<const ForwardSegment> segments, int index, bool only_wanted) {
   attended_.shape(static_cast<int>(places_.size()), config_.query_size());
+  queries_.clear();
   int end = 0;
   int done = 0;
   for (const ForwardSegment& segment : segments) {
@@ -168,16 +171,18 @@ int Forward::attend(std::span<const ForwardSegment> segments, int index, bool on
     if (rows == 0) {
       continue;
     }
-    const AttentionQueries queries{
-        .queries = qkv_.row(end - rows),
-        .stride = qkv_.width,
-        .rows = rows,
-        .heads = config_.heads,
-        .first_position = places_[static_cast<std::size_t>(end - rows)].position,
-        .scale = 1.0F / std::sqrt(static_cast<float>(config_.head_dim))};
-    attention(cpu_, segment.sequence->layer(index), queries, attended_.row(done), attended_.width);
+    queries_.push_back({.queries = qkv_.row(end - rows),
+                        .stride = qkv_.width,
+                        .rows = rows,
+                        .heads = config_.heads,
+                        .first_position = places_[static_cast<std::size_t>(end - rows)].position,
+                        .scale = 1.0F / std::sqrt(static_cast<float>(config_.head_dim)),
+                        .pages = segment.sequence->addresses(),
+                        .out = attended_.row(done),
+                        .out_stride = attended_.width});
     done += rows;
   }
+  attention(cpu_, kv_layout_.layers[static_cast<std::size_t>(index)], queries_);
   return done;
 }
 

@@ -20,15 +20,14 @@ struct Shape {
 
 constexpr Shape kShapes[] = {{3, 1, 16}, {9, 3, 64}, {14, 2, 64}, {12, 2, 128}, {2, 2, 80}};
 
-/// A layer's cache, filled with random keys and values.
+/// A sequence's pages with one layer, filled with random keys and values.
 struct Cache {
   Shape shape;
   int positions;
   std::vector<float> keys;
   std::vector<float> values;
-  std::vector<std::uint16_t> key_memory;
-  std::vector<std::uint16_t> value_memory;
   KvLayer layer;
+  std::vector<std::vector<std::uint16_t>> pages;
 
   Cache(const Cpu& cpu, Shape shape_wanted, int positions_wanted)
       : shape(shape_wanted), positions(positions_wanted) {
@@ -37,14 +36,28 @@ struct Cache {
     values = random_numbers(static_cast<std::size_t>(positions * row), 32);
     layer.kv_heads = shape.kv_heads;
     layer.head_dim = shape.head_dim;
-    layer.capacity = (positions + kAttentionTile - 1) / kAttentionTile * kAttentionTile;
-    key_memory.resize(layer.elements());
-    value_memory.resize(layer.elements());
-    layer.keys = key_memory.data();
-    layer.values = value_memory.data();
+    // The layer is not the first of its page.
+    layer.keys = 48;
+    layer.values = layer.keys + layer.halves() / 2;
+    // What a page held before must not matter, infinite or not.
+    pages.resize(static_cast<std::size_t>((positions + kPageTokens - 1) / kPageTokens),
+                 std::vector<std::uint16_t>(48 + layer.halves(), f32_to_f16(1e6F)));
     for (int position = 0; position < positions; ++position) {
-      store_kv(cpu, layer, position, keys.data() + position * row, values.data() + position * row);
+      store(cpu, position, keys.data() + position * row, values.data() + position * row);
     }
+  }
+
+  void store(const Cpu& cpu, int position, const float* key_row, const float* value_row) {
+    store_kv(cpu, layer, pages[static_cast<std::size_t>(position / kPageTokens)].data(),
+             position % kPageTokens, key_row, value_row);
+  }
+
+  [[nodiscard]] std::vector<const std::uint16_t*> addresses() const {
+    std::vector<const std::uint16_t*> all;
+    for (const auto& page : pages) {
+      all.push_back(page.data());
+    }
+    return all;
   }
 
   [[nodiscard]] double half(const std::vector<float>& from, int position, int head, int d) const {
@@ -63,8 +76,12 @@ std::vector<float> attend(Cpu& cpu, const Cache& cache, const std::vector<float>
   q.heads = cache.shape.heads;
   q.first_position = first;
   q.scale = 1.0F / std::sqrt(static_cast<float>(cache.shape.head_dim));
+  const auto pages = cache.addresses();
+  q.pages = pages;
   std::vector<float> out(static_cast<std::size_t>(rows * row));
-  attention(cpu, cache.layer, q, out.data(), row);
+  q.out = out.data();
+  q.out_stride = row;
+  attention(cpu, cache.layer, std::span(&q, 1));
   return out;
 }
 
@@ -140,6 +157,38 @@ TEST(Attention, GivesAPositionTheSameBitsHoweverThePromptIsCut) {
   }
 }
 
+TEST(Attention, GivesASequenceTheSameBitsBesideOthers) {
+  const Shape shape{9, 3, 64};
+  Cpu cpu(2);
+  const Cache one(cpu, shape, 130);
+  const Cache other(cpu, shape, 70);
+  const auto queries = queries_for(one);
+  const int row = shape.heads * shape.head_dim;
+  std::vector<float> out(static_cast<std::size_t>(130 * row));
+  const auto asked = [&](int first, int rows, std::span<const std::uint16_t* const> pages,
+                         float* to) {
+    return AttentionQueries{
+        queries.data() + first * row, row, rows, shape.heads, first, 1.0F / 8, pages, to, row};
+  };
+  const auto pages = one.addresses();
+  const auto other_pages = other.addresses();
+  const std::vector<AttentionQueries> together = {
+      asked(129, 1, pages, out.data()),
+      asked(10, 60, other_pages, out.data() + row),
+      asked(5, 3, pages, out.data() + 61 * row),
+  };
+
+  attention(cpu, one.layer, together);
+
+  const auto same = [&](const Cache& cache, int first, int rows, int at) {
+    const auto alone = attend(cpu, cache, queries, first, rows);
+    return std::memcmp(alone.data(), out.data() + at * row, alone.size() * 4) == 0;
+  };
+  EXPECT_TRUE(same(one, 129, 1, 0));
+  EXPECT_TRUE(same(other, 10, 60, 1));
+  EXPECT_TRUE(same(one, 5, 3, 61));
+}
+
 TEST(Attention, DoesNotSeeLaterPositions) {
   Cpu cpu(1);
   Cache cache(cpu, {9, 3, 64}, 100);
@@ -147,7 +196,7 @@ TEST(Attention, DoesNotSeeLaterPositions) {
   const auto before = attend(cpu, cache, queries, 0, 50);
   const auto other = random_numbers(3 * 64, 77);
   for (int position = 50; position < 100; ++position) {
-    store_kv(cpu, cache.layer, position, other.data(), other.data());
+    cache.store(cpu, position, other.data(), other.data());
   }
 
   EXPECT_EQ(attend(cpu, cache, queries, 0, 50), before);
@@ -161,7 +210,7 @@ TEST(Attention, KeepsAPositionAsItIsWhenALaterOneOverflows) {
     const auto before = attend(cpu, cache, queries, 0, 70);
     // Infinite in half precision.
     const std::vector<float> huge(3 * 64, 1e6F);
-    store_kv(cpu, cache.layer, 70, huge.data(), huge.data());
+    cache.store(cpu, 70, huge.data(), huge.data());
     const auto together = attend(cpu, cache, queries, 0, 100);
     EXPECT_EQ(std::memcmp(together.data(), before.data(), before.size() * 4), 0) << isa_name(isa);
   }
