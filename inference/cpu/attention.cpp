@@ -50,6 +50,7 @@ void attention(Cpu& cpu, const KvLayer& layer, const AttentionQueries& queries, 
   CHECK(attention_supports(layer.head_dim) && layer.kv_heads > 0 &&
             queries.heads % layer.kv_heads == 0 && layer.capacity % kAttentionTile == 0,
         "the model's shape is checked on loading");
+  CHECK(queries.window >= 0, "the model's shape is checked on loading");
   CHECK(queries.first_position >= 0 && queries.first_position + queries.rows <= layer.capacity,
         "the caller keeps within the context");
   const int group = queries.heads / layer.kv_heads;
@@ -67,6 +68,7 @@ void attention(Cpu& cpu, const KvLayer& layer, const AttentionQueries& queries, 
     block.values = layer.values + head_offset(layer, kv_head);
     block.head_dim = layer.head_dim;
     block.scale = queries.scale;
+    block.softcap = queries.softcap;
     block.rows = std::min(together, rows_per_head - first);
     for (int i = 0; i < block.rows; ++i) {
       const int row = (first + i) / group;
@@ -74,6 +76,8 @@ void attention(Cpu& cpu, const KvLayer& layer, const AttentionQueries& queries, 
       block.queries[i] = queries.queries + row * queries.stride + head * layer.head_dim;
       block.out[i] = out + row * out_stride + head * layer.head_dim;
       block.last_key[i] = queries.first_position + row;
+      block.first_key[i] =
+          queries.window == 0 ? 0 : std::max(0, block.last_key[i] + 1 - queries.window);
     }
     cpu.vectors().attend(block);
   });

@@ -43,10 +43,13 @@ struct AttentionQueries {
   int rows = 0;
   int heads = 0;  ///< A multiple of kv_heads; heads h share kv head h / (heads / kv_heads).
   int first_position = 0;  ///< Row i asks at first_position + i and sees all positions up to it.
+  int window = 0;          ///< If not 0, a row sees only the last so many of them, its own too.
   float scale = 1;         ///< Multiplies the dot products: 1 / sqrt(head_dim).
+  float softcap = 0;       ///< If not 0, scores s become cap × tanh(s / cap).
 };
 
 /// softmax(scale × q · Kᵀ) · V, causal, with an online softmax over tiles (Dao et al., 2022).
+/// With a window, tiles before it are not looked at.
 ///
 /// out: [rows][heads][head_dim], rows `out_stride` apart. The keys and values of all positions up
 /// to the last row's must have been stored. A row's bits do not depend on the other rows, the
