@@ -51,6 +51,9 @@ struct FormatAudit {
 
 struct CompletionRequest {
   std::vector<Message> messages;
+  /// The messages' texts as they stand, a blank line between two, instead of a conversation: for
+  /// models that have no chat template. No tools then.
+  bool plain = false;
   std::vector<ToolDefinition> tools;
   Sampling sampling;
   /// Tells apart requests that share a seed, for example the turns of a trial. Draws are keyed by
@@ -123,13 +126,14 @@ struct Completion {
   Usage usage;
   Timings timings;
   std::optional<FormatAudit> format_audit;  ///< Where a format was asked for.
-  std::string served_model;  ///< What the provider says it served.
+  std::string served_model;                 ///< What the provider says it served.
 };
 
 /// A text and ways it could go on.
 struct ScoreRequest {
   std::vector<Message> messages;  ///< The prefix, through the chat template; or, if empty,
   std::string text;               ///< the prefix as it stands (control tokens are read from it).
+  bool plain = false;             ///< As in CompletionRequest.
   std::vector<std::string> continuations;  ///< None may be empty.
 };
 
@@ -147,6 +151,7 @@ struct ModelIdentity {
   int context_tokens_max = 0;  ///< 0 if unknown.
   bool native_tools = false;   ///< The chat template has a format for tool calls.
   bool can_score = true;       ///< `score` is possible; chat endpoints only complete.
+  bool can_chat = true;        ///< Base models have no chat template and take plain requests only.
 };
 
 /// Messages in, completion out.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "harness/agent/fenced_protocol.h"
+#include "harness/run/question_trial.h"
 #include "harness/run/spec.h"
 
 namespace trialwright {
@@ -80,9 +81,10 @@ Result<ReplayReport> replay_trial(RunReader& reader, const std::string& trial_id
     }
     auto messages = reader.messages(event.context);
     if (!messages) return messages.error();
-    auto again = model.complete(
-        request_of(*spec, summary->trial, *std::move(messages), trace->tools, recorded, turn),
-        stop);
+    CompletionRequest request =
+        request_of(*spec, summary->trial, *std::move(messages), trace->tools, recorded, turn);
+    if (!model.identity().can_chat) make_plain(request);
+    auto again = model.complete(request, stop);
     if (!again) return again.error().during("turn " + std::to_string(turn));
     if (stop.stop_requested()) return cancelled("the replay was stopped");
     if (!compare(recorded.tokens, again->tokens, report)) return report;

@@ -27,6 +27,7 @@ AttentionBlock block_of(const KvLayer& layer, const Piece& piece) {
   block.values = layer.values + offset;
   block.head_dim = layer.head_dim;
   block.scale = asked.scale;
+  block.softcap = asked.softcap;
   block.rows = piece.count;
   for (int i = 0; i < piece.count; ++i) {
     const int row = (piece.first + i) / group;
@@ -34,6 +35,7 @@ AttentionBlock block_of(const KvLayer& layer, const Piece& piece) {
     block.queries[i] = asked.queries + row * asked.stride + head * layer.head_dim;
     block.out[i] = asked.out + row * asked.out_stride + head * layer.head_dim;
     block.last_key[i] = asked.first_position + row;
+    block.first_key[i] = asked.window == 0 ? 0 : std::max(0, block.last_key[i] + 1 - asked.window);
   }
   return block;
 }
@@ -75,7 +77,8 @@ void attention(Cpu& cpu, const KvLayer& layer, std::span<const AttentionQueries>
         "the model's shape is checked on loading");
   int rows_per_head = 0;
   for (const AttentionQueries& asked : queries) {
-    CHECK(asked.rows >= 1 && asked.heads % layer.kv_heads == 0, "somebody asks with whole groups");
+    CHECK(asked.rows >= 1 && asked.heads % layer.kv_heads == 0 && asked.window >= 0,
+          "somebody asks with whole groups");
     CHECK(static_cast<std::size_t>(asked.first_position + asked.rows) <=
               asked.pages.size() * kPageTokens,
           "the caller has stored what is seen");

@@ -45,14 +45,16 @@ struct AttentionQueries {
   int rows = 0;   ///< At least one.
   int heads = 0;  ///< A multiple of kv_heads; heads h share kv head h / (heads / kv_heads).
   int first_position = 0;  ///< Row i asks at first_position + i and sees all positions up to it.
+  int window = 0;          ///< If not 0, a row sees only the last so many of them, its own too.
   float scale = 1;         ///< Multiplies the dot products: 1 / sqrt(head_dim).
+  float softcap = 0;       ///< If not 0, scores s become cap × tanh(s / cap).
   std::span<const std::uint16_t* const> pages;  ///< The sequence's, up to the last row's position.
   float* out = nullptr;  ///< [rows][heads][head_dim], rows `out_stride` apart.
   std::int64_t out_stride = 0;
 };
 
 /// softmax(scale × q · Kᵀ) · V, causal, with an online softmax over tiles (Dao et al., 2022), for
-/// several sequences in one parallel region.
+/// several sequences in one parallel region. With a window, tiles before it are not looked at.
 ///
 /// The keys and values of all positions up to the last row's must have been stored. A row's bits do
 /// not depend on the other rows and sequences, the instruction set or the number of threads.

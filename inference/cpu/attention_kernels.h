@@ -21,10 +21,12 @@ struct AttentionBlock {
   std::size_t values = 0;  ///< and values, [kPageTokens][head_dim]; in halves.
   int head_dim = 0;
   float scale = 1;
+  float softcap = 0;  ///< If not 0, scores s become cap × tanh(s / cap).
   int rows = 0;
   const float* queries[kAttentionRows] = {};
   float* out[kAttentionRows] = {};
-  int last_key[kAttentionRows] = {};  ///< The last position that each query sees.
+  int first_key[kAttentionRows] = {};  ///< The first position that each query sees; ascending.
+  int last_key[kAttentionRows] = {};   ///< The last; ascending.
 };
 
 }  // namespace trialwright

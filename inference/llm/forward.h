@@ -63,6 +63,8 @@ class Forward {
   /// Appends the ids to their sequences. Returns how many logits are wanted.
   int place(std::span<const ForwardSegment> segments);
   void embed();
+  /// What `normal_` holds is added to the states, normalized first where there is a weight for it.
+  void add_block(const std::vector<float>& post_norm, int row);
   void normalize(const std::vector<float>& weight, int rows);
   /// Queries, keys and values of all rows; keys and values go to the cache.
   void project(const LayerWeights& layer, int index);
@@ -79,6 +81,7 @@ class Forward {
   const Weights& weights_;
   const KvPageLayout& kv_layout_;
   RopeTable rope_;
+  RopeTable window_rope_;         ///< Of layers that have a window.
   std::vector<RowPlace> places_;  ///< Of the rows of this call.
   Rows states_;                   ///< What layers add to.
   Rows normal_;                   ///< Normalized states; also what a block adds to them.

@@ -65,7 +65,7 @@ struct EmbeddedModel::State {
   Tokenizer tokenizer;
   Engine engine;
   std::optional<ChatTemplate> chat_template;
-  Error no_template = invalid("the model has no chat template");
+  Error no_template;
   ToolCallFormat tool_call_format = ToolCallFormat::None;
   FairQueue queue;
 
@@ -73,6 +73,8 @@ struct EmbeddedModel::State {
   Result<std::vector<TokenId>> render(const std::vector<Message>& messages,
                                       const std::vector<ToolDefinition>& tools) const;
   [[nodiscard]] std::vector<TokenId> encode(std::string_view text) const;
+  /// The messages' texts, in which no control token is read: they come from outside.
+  [[nodiscard]] std::vector<TokenId> encode_plain(const std::vector<Message>& messages) const;
   Result<Completion> run(std::vector<TokenId> prompt, const CompletionRequest& request,
                          const std::stop_token& stop);
 };
@@ -114,7 +116,6 @@ Result<std::unique_ptr<EmbeddedModel>> EmbeddedModel::load(const std::filesystem
   }
   auto state =
       std::make_unique<State>(std::move(*tokenizer), std::move(*engine), options.requests_max);
-  state->read_template(*metadata);
   const ModelConfig& config = state->engine.config();
   state->identity = {.name = options.name.empty() ? path.stem().string() : options.name,
                      .digest = digest->hex(),
@@ -122,14 +123,19 @@ Result<std::unique_ptr<EmbeddedModel>> EmbeddedModel::load(const std::filesystem
                      .description = config.architecture + ", " + std::to_string(config.layers) +
                                     " layers, " + main_type(*metadata) + ", " +
                                     state->engine.device_text(),
-                     .context_tokens_max = state->engine.context_tokens_max(),
-                     .native_tools = state->tool_call_format != ToolCallFormat::None};
+                     .context_tokens_max = state->engine.context_tokens_max()};
+  state->read_template(*metadata);
+  state->identity.native_tools = state->tool_call_format != ToolCallFormat::None;
   return std::unique_ptr<EmbeddedModel>(new EmbeddedModel(std::move(state)));
 }
 
 /// A template that cannot be read spoils conversations, not texts, so it is no error yet.
 void EmbeddedModel::State::read_template(const GgufFile& file) {
   if (!file.has(kTemplateKey)) {
+    no_template = invalid(file.name() +
+                          ": has no chat template; such a base model goes on with a text "
+                          "(generate --raw) and answers questions, but cannot chat");
+    identity.can_chat = false;
     return;
   }
   auto source = file.text(kTemplateKey);
@@ -182,6 +188,19 @@ Result<std::vector<TokenId>> EmbeddedModel::State::render(
 
 std::vector<TokenId> EmbeddedModel::State::encode(std::string_view text) const {
   auto ids = tokenizer.encode(text, true);
+  if (tokenizer.adds_bos()) {
+    ids.insert(ids.begin(), tokenizer.bos());
+  }
+  return ids;
+}
+
+std::vector<TokenId> EmbeddedModel::State::encode_plain(
+    const std::vector<Message>& messages) const {
+  std::string text;
+  for (const Message& message : messages) {
+    text += (text.empty() ? "" : "\n\n") + message.content;
+  }
+  auto ids = tokenizer.encode(text, false);
   if (tokenizer.adds_bos()) {
     ids.insert(ids.begin(), tokenizer.bos());
   }
@@ -241,7 +260,8 @@ Result<Completion> EmbeddedModel::complete(const CompletionRequest& request, std
   if (auto checked = check_request(request); !checked) {
     return checked.error();
   }
-  auto prompt = state_->render(request.messages, request.tools);
+  auto prompt = request.plain ? Result(state_->encode_plain(request.messages))
+                              : state_->render(request.messages, request.tools);
   if (!prompt) {
     return prompt.error();
   }
@@ -268,6 +288,7 @@ Result<Completion> EmbeddedModel::continue_text(std::string_view text,
 Result<std::vector<ContinuationScore>> EmbeddedModel::score(const ScoreRequest& request,
                                                             std::stop_token stop) {
   auto prefix = request.messages.empty() ? Result(state_->encode(request.text))
+                : request.plain          ? Result(state_->encode_plain(request.messages))
                                          : state_->render(request.messages, {});
   if (!prefix) {
     return prefix.error();
@@ -280,7 +301,8 @@ Result<std::vector<ContinuationScore>> EmbeddedModel::score(const ScoreRequest& 
     }
     // As a piece of a conversation: not even user-defined tokens are read from it.
     continuations.push_back(
-        state_->tokenizer.encode(std::vector<TextPiece>{{continuation, false}}));
+        request.plain ? state_->tokenizer.encode(continuation, false)
+                      : state_->tokenizer.encode(std::vector<TextPiece>{{continuation, false}}));
   }
   if (state_->queue.enter(std::nullopt, stop) != FairQueue::Outcome::Entered) {
     return cancelled("scoring was stopped");
