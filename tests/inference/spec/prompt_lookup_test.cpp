@@ -54,7 +54,7 @@ Draft plain(const Ids& context, int tokens_max, const PromptLookupOptions& optio
 
 TEST(PromptLookup, GuessesWhatAScanGuesses) {
   RandomStream random(3, 0);
-  for (const std::uint64_t alphabet : {1, 2, 6, 300}) {
+  for (const std::uint64_t alphabet : {1U, 2U, 6U, 300U}) {
     for (const PromptLookupOptions& options :
          {PromptLookupOptions{}, PromptLookupOptions{1, 5, 3}, PromptLookupOptions{4, 4, 1}}) {
       const Ids whole = random_tokens(random, 400, alphabet);

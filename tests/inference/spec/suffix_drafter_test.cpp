@@ -108,10 +108,10 @@ Draft guess(SuffixDrafter& drafter, const Ids& context, int tokens_max = 16) {
   return draft;
 }
 
-class EveryAlphabet : public ::testing::TestWithParam<std::uint64_t> {};
-INSTANTIATE_TEST_SUITE_P(SuffixDrafter, EveryAlphabet, ::testing::Values(1, 2, 3, 8));
+class SuffixDrafterAlphabet : public ::testing::TestWithParam<std::uint64_t> {};
+INSTANTIATE_TEST_SUITE_P(SuffixDrafter, SuffixDrafterAlphabet, ::testing::Values(1, 2, 3, 8));
 
-TEST_P(EveryAlphabet, GuessesThePathThatTheDefinitionGives) {
+TEST_P(SuffixDrafterAlphabet, GuessesThePathThatTheDefinitionGives) {
   RandomStream random(5, GetParam());
   for (int round = 0; round < 20; ++round) {
     const Ids prompt = random_tokens(random, 10, GetParam());

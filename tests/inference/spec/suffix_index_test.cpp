@@ -68,10 +68,10 @@ Ids some_pattern(RandomStream& random, const std::vector<Ids>& sequences, std::u
           sequence.begin() + from + std::min(rest, static_cast<std::ptrdiff_t>(length))};
 }
 
-class EveryAlphabet : public ::testing::TestWithParam<std::uint64_t> {};
-INSTANTIATE_TEST_SUITE_P(SuffixIndex, EveryAlphabet, ::testing::Values(1, 2, 5, 1000));
+class SuffixIndexAlphabet : public ::testing::TestWithParam<std::uint64_t> {};
+INSTANTIATE_TEST_SUITE_P(SuffixIndex, SuffixIndexAlphabet, ::testing::Values(1, 2, 5, 1000));
 
-TEST_P(EveryAlphabet, FindsWhatAScanFinds) {
+TEST_P(SuffixIndexAlphabet, FindsWhatAScanFinds) {
   constexpr std::size_t kTokensMax = 400;
   RandomStream random(7, GetParam());
   SuffixIndex index;
@@ -100,7 +100,7 @@ TEST_P(EveryAlphabet, FindsWhatAScanFinds) {
   }
 }
 
-TEST_P(EveryAlphabet, TheLongestMatchIsThatOfAScan) {
+TEST_P(SuffixIndexAlphabet, TheLongestMatchIsThatOfAScan) {
   RandomStream random(8, GetParam());
   std::vector<Ids> sequences;
   for (int i = 0; i < 6; ++i) {
