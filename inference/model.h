@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -168,6 +169,11 @@ class Model {
   /// no chat template); Unavailable if the provider failed after its retries. A deadline or a stop
   /// request gives a completion with that finish reason.
   virtual Result<Completion> complete(const CompletionRequest& request, std::stop_token stop) = 0;
+
+  /// Answers, as token ids, that requests with this draft key are likely to be given: guesses that
+  /// a model may use to answer faster, never otherwise. Most models have no use for them.
+  virtual void expect_answers(std::string_view /*draft_key*/,
+                              std::span<const std::vector<std::int32_t>> /*answers*/) {}
 
   /// One score a continuation, in order. Errors: as `complete`; Invalid where the provider cannot
   /// score.

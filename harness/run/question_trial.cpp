@@ -7,6 +7,7 @@
 #include "graders/answer_grader.h"
 #include "graders/choice_grader.h"
 #include "harness/run/reference.h"
+#include "harness/run/stored_answers.h"
 #include "harness/run/trial_outcome.h"
 
 namespace trialwright {
@@ -30,6 +31,7 @@ Result<Trace> ask(const PlannedTrial& planned, const Task& task, const std::stri
   request.sampling = context.spec.scaffold.sampling;
   request.sampling.seed = planned.seed;
   request.tokens_max = question.tokens_max;
+  request.draft_key = draft_key(task.digest);
   request.deadline = context.clock.now() + agent_timeout(context.spec, task);
   auto completion = context.model->complete(request, stop);
   if (!completion) return completion.error();
