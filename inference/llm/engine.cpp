@@ -104,7 +104,8 @@ struct Engine::State {
         limits{.rows_max = std::max(1, options.prefill_rows_max),
                .logit_rows_max = logit_rows_max(options),
                .pages_max = static_cast<int>(
-                   std::max<std::uint64_t>(1, cache_bytes / pages.layout().bytes()))} {}
+                   std::max<std::uint64_t>(1, cache_bytes / pages.layout().bytes()))},
+        draft_depth(options.draft_depth) {}
 
   std::string name;
   ModelConfig config;
@@ -112,6 +113,7 @@ struct Engine::State {
   Cpu cpu;
   KvPagePool pages;
   SchedulerLimits limits;
+  DraftDepth draft_depth;
   std::optional<Weights> weights;
   std::optional<Forward> forward;
   std::optional<Scheduler> scheduler;
@@ -122,6 +124,8 @@ struct Engine::State {
     scheduler->run(jobs);
   }
   Result<void> read(ReadJob& job);
+  /// Forward::run, and learns how long it took.
+  void compute(std::span<ForwardSegment> segments);
   /// The log-probability of an id. Errors: Integrity if the logits are no numbers.
   static double logprob(std::span<const float> logits, std::int32_t id) {
     return static_cast<double>(logits[static_cast<std::size_t>(id)]) - log_sum_exp(logits);
@@ -166,11 +170,10 @@ Result<Engine> Engine::load(GgufFile file, const EngineOptions& options) {
     return weights.error();
   }
   state->weights = std::move(*weights);
-  Forward& forward =
-      state->forward.emplace(state->cpu, state->config, *state->weights, state->pages.layout());
+  state->forward.emplace(state->cpu, state->config, *state->weights, state->pages.layout());
   state->scheduler.emplace(
       state->limits, state->pages, state->cpu.pool(),
-      [&forward](std::span<ForwardSegment> segments) { forward.run(segments); });
+      [owner = state.get()](std::span<ForwardSegment> segments) { owner->compute(segments); });
   return Engine(std::move(state));
 }
 
@@ -189,6 +192,7 @@ const ModelConfig& Engine::config() const { return state_->config; }
 int Engine::context_tokens_max() const { return state_->context_tokens_max; }
 int Engine::vocabulary() const { return state_->weights->vocabulary(); }
 int Engine::threads() const { return state_->cpu.pool().threads(); }
+DraftDepth& Engine::draft_depth() { return state_->draft_depth; }
 std::string Engine::device_text() const {
   return "cpu " + std::string(isa_name(state_->cpu.isa()));
 }
@@ -208,6 +212,16 @@ Result<void> Engine::State::check_ids(std::span<const std::int32_t> ids, std::si
     }
   }
   return {};
+}
+
+void Engine::State::compute(std::span<ForwardSegment> segments) {
+  const auto start = std::chrono::steady_clock::now();
+  forward->run(segments);
+  std::size_t rows = 0;
+  for (const ForwardSegment& segment : segments) {
+    rows += segment.ids.size();
+  }
+  draft_depth.step_took(static_cast<int>(rows), std::chrono::steady_clock::now() - start);
 }
 
 Result<void> Engine::State::read(ReadJob& job) {
@@ -230,7 +244,8 @@ Result<Generation> Engine::generate(const GenerateRequest& request, std::stop_to
   }
   const int prompt = static_cast<int>(request.ids.size());
   const int tokens_max = std::clamp(request.tokens_max, 0, state_->context_tokens_max - prompt);
-  GenerateJob job(request, tokens_max, state_->name, std::move(stop));
+  GenerateJob job(request, tokens_max, state_->name, vocabulary(), state_->draft_depth,
+                  std::move(stop));
   state_->run(job);
   if (job.error) {
     return *job.error;

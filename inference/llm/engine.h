@@ -20,7 +20,9 @@
 #include "inference/llm/model_config.h"
 #include "inference/llm/token_constraint.h"
 #include "inference/model.h"
+#include "inference/spec/draft_depth.h"
 #include "inference/spec/drafter.h"
+#include "inference/spec/speculation_stats.h"
 
 namespace trialwright {
 
@@ -41,6 +43,7 @@ struct EngineOptions {
   /// weights if that is less. A request is granted its own in any case.
   std::size_t cache_bytes_max = std::size_t{2} << 30U;
   int prefill_rows_max = 256;  ///< Tokens of a prompt that are computed together.
+  DraftDepthOptions draft_depth{};
 };
 
 struct GenerateRequest {
@@ -65,9 +68,8 @@ struct GenerateRequest {
 struct Generation {
   std::vector<GeneratedToken> tokens;
   FinishReason finish = FinishReason::Length;
-  int cached_tokens = 0;                    ///< Of the prompt.
-  int guessed = 0;                          ///< Tokens that the drafter guessed,
-  int guesses_taken = 0;                    ///< and how many of them were the tokens that came.
+  int cached_tokens = 0;  ///< Of the prompt.
+  SpeculationStats speculation;
   std::optional<FormatAudit> format_audit;  ///< With a constraint.
   std::chrono::microseconds queued{0};
   std::chrono::microseconds prefill{0};
@@ -112,6 +114,9 @@ class Engine {
   [[nodiscard]] int context_tokens_max() const;
   [[nodiscard]] int vocabulary() const;
   [[nodiscard]] int threads() const;
+  /// How many guesses pay, as learnt from the steps so far. Outlives what borrows it no longer than
+  /// the engine.
+  [[nodiscard]] DraftDepth& draft_depth();
   /// "cpu avx512-vnni".
   [[nodiscard]] std::string device_text() const;
 

@@ -7,10 +7,13 @@
 namespace trialwright {
 
 GenerateJob::GenerateJob(const GenerateRequest& request, int tokens_max,
-                         const std::string& model_name, std::stop_token stop)
+                         const std::string& model_name, int vocabulary, DraftDepth& depth,
+                         std::stop_token stop)
     : request_(request),
       tokens_max_(tokens_max),
       model_name_(model_name),
+      vocabulary_(vocabulary),
+      depth_(depth),
       stop_(std::move(stop)),
       sampler_(request.sampling, request.stream),
       context_(request.ids),
@@ -48,32 +51,37 @@ bool GenerateJob::full() const {
 
 bool GenerateJob::reading() const { return generation_.tokens.empty() && pending() > 1; }
 
-Job::Step GenerateJob::next(int rows_max, int logit_rows_max) {
+Job::Step GenerateJob::next(const Room& room) {
   const auto wanted = std::span(context_).subspan(static_cast<std::size_t>(sequence->size()));
   guesses_ = 0;
   logit_rows_ = 0;
-  if (static_cast<int>(wanted.size()) > rows_max) {
-    return {wanted.first(static_cast<std::size_t>(rows_max)), 0};
+  if (static_cast<int>(wanted.size()) > room.rows) {
+    return {wanted.first(static_cast<std::size_t>(room.rows)), 0};
   }
   logit_rows_ = 1;
   if (request_.drafter == nullptr || generation_.tokens.empty()) {
     return {wanted, logit_rows_};
   }
-  guess(std::min({rows_max - static_cast<int>(wanted.size()), logit_rows_max - 1,
-                  tokens_max_ - static_cast<int>(generation_.tokens.size()) - 1}));
+  guess(std::min({room.rows - static_cast<int>(wanted.size()), room.logit_rows - 1,
+                  tokens_max_ - static_cast<int>(generation_.tokens.size()) - 1}),
+        room.rows_beside);
   logit_rows_ += guesses_;
   step_ids_.assign(wanted.begin(), wanted.end());
   step_ids_.insert(step_ids_.end(), draft_.ids.begin(), draft_.ids.begin() + guesses_);
   return {step_ids_, logit_rows_};
 }
 
-void GenerateJob::guess(int guesses_max) {
+void GenerateJob::guess(int guesses_max, int rows_beside) {
+  guesses_max = std::min(guesses_max, depth_.tokens_max());
   if (guesses_max < 1) {
     return;
   }
   request_.drafter->draft(context_, guesses_max, draft_);
-  guesses_ = std::min(guesses_max, static_cast<int>(draft_.ids.size()));
-  generation_.guessed += guesses_;
+  guesses_ = std::min(guesses_max, depth_.choose(draft_.confidence, rows_beside));
+  // A record of another model may hold ids that this one does not have.
+  const auto known = [this](std::int32_t id) { return id >= 0 && id < vocabulary_; };
+  const auto end = std::find_if_not(draft_.ids.begin(), draft_.ids.begin() + guesses_, known);
+  guesses_ = static_cast<int>(end - draft_.ids.begin());
 }
 
 void GenerateJob::choose(std::span<const float> logits) {
@@ -102,7 +110,7 @@ void GenerateJob::choose(std::span<const float> logits) {
       break;
     }
   }
-  generation_.guesses_taken += came_true;
+  generation_.speculation.step(guesses_, came_true);
   sequence->truncate(static_cast<int>(before) + came_true);
 }
 

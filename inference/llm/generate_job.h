@@ -8,6 +8,7 @@
 #include "inference/llm/engine.h"
 #include "inference/llm/job.h"
 #include "inference/llm/sampler.h"
+#include "inference/spec/draft_depth.h"
 #include "inference/spec/drafter.h"
 
 namespace trialwright {
@@ -22,8 +23,9 @@ class GenerateJob final : public Job {
   /// request      there until the job has ended.
   /// tokens_max   >= 0; with the prompt it fits the context.
   /// model_name   for messages.
+  /// depth        decides how many guesses are checked; outlives the job.
   GenerateJob(const GenerateRequest& request, int tokens_max, const std::string& model_name,
-              std::stop_token stop);
+              int vocabulary, DraftDepth& depth, std::stop_token stop);
 
   [[nodiscard]] std::span<const std::int32_t> prompt() const override { return request_.ids; }
   [[nodiscard]] int reusable() const override { return prompt_size() - 1; }
@@ -31,7 +33,7 @@ class GenerateJob final : public Job {
   void begin() override;
   bool goes_on() override;
   [[nodiscard]] bool reading() const override;
-  Step next(int rows_max, int logit_rows_max) override;
+  Step next(const Room& room) override;
   void choose(std::span<const float> logits) override;
   bool deliver() override;
 
@@ -45,7 +47,7 @@ class GenerateJob final : public Job {
   /// Tokens of the context whose keys and values are not there yet.
   [[nodiscard]] int pending() const;
   [[nodiscard]] bool full() const;
-  void guess(int guesses_max);
+  void guess(int guesses_max, int rows_beside);
   /// Chooses one token after all others; false if that cannot be done.
   bool choose_one(std::span<const float> logits);
   /// Notes what would have been chosen without the constraint.
@@ -56,6 +58,8 @@ class GenerateJob final : public Job {
   const GenerateRequest& request_;
   int tokens_max_;
   const std::string& model_name_;
+  int vocabulary_;
+  DraftDepth& depth_;
   std::stop_token stop_;
   Sampler sampler_;
   Generation generation_;

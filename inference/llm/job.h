@@ -21,6 +21,13 @@ class Job {
     int logit_rows = 0;                 ///< How many of the last ids' logits are wanted.
   };
 
+  /// What a step still has room for.
+  struct Room {
+    int rows = 1;         ///< At least 1; a bound, except where nothing smaller can be computed.
+    int logit_rows = 1;   ///< The same of rows whose logits are wanted.
+    int rows_beside = 0;  ///< About how many rows are computed for others in the step.
+  };
+
   virtual ~Job() = default;
 
   /// The tokens that are known before anything is computed.
@@ -36,8 +43,7 @@ class Job {
   virtual bool goes_on() = 0;
   /// True while most of what is to be computed was known beforehand.
   [[nodiscard]] virtual bool reading() const = 0;
-  /// rows_max, logit_rows_max: at least 1; bounds, except where nothing smaller can be computed.
-  virtual Step next(int rows_max, int logit_rows_max) = 0;
+  virtual Step next(const Room& room) = 0;
   /// What came of the step, [logit_rows][vocabulary]; may be empty.
   virtual void choose(std::span<const float> logits) = 0;
   /// Passes on what was chosen. False ends the job.

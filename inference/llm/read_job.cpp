@@ -18,11 +18,11 @@ ReadJob::ReadJob(std::span<const std::int32_t> ids, Options options, Visit visit
   sequence = std::move(begun);
 }
 
-Job::Step ReadJob::next(int rows_max, int logit_rows_max) {
+Job::Step ReadJob::next(const Room& room) {
   const int begin = sequence->size();
-  int end = std::min(static_cast<int>(ids_.size()), begin + rows_max);
+  int end = std::min(static_cast<int>(ids_.size()), begin + room.rows);
   // Positions from first_logits on show their logits, as many as may be at once.
-  end = std::min(end, std::max(begin, options_.first_logits) + logit_rows_max);
+  end = std::min(end, std::max(begin, options_.first_logits) + room.logit_rows);
   logit_rows_ = std::max(0, end - std::max(begin, options_.first_logits));
   return {ids_.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)),
           logit_rows_};

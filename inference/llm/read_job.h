@@ -30,7 +30,7 @@ class ReadJob final : public Job {
   [[nodiscard]] int positions_max() const override { return static_cast<int>(ids_.size()); }
   bool goes_on() override { return !options_.stop.stop_requested(); }
   [[nodiscard]] bool reading() const override { return true; }
-  Step next(int rows_max, int logit_rows_max) override;
+  Step next(const Room& room) override;
   void choose(std::span<const float> logits) override;
   bool deliver() override;
 

@@ -177,7 +177,10 @@ bool Scheduler::plan(Job& job, int& rows_left, int& logit_rows_left) {
   if (!first && (logit_rows_left < 1 || (job.reading() && rows_left < kStretchMin))) {
     return false;
   }
-  const Job::Step step = job.next(std::max(1, rows_left), std::max(1, logit_rows_left));
+  const int others = static_cast<int>(running_.size() - planned_.size()) - 1;
+  const Job::Step step = job.next({.rows = std::max(1, rows_left),
+                                   .logit_rows = std::max(1, logit_rows_left),
+                                   .rows_beside = limits_.rows_max - rows_left + others});
   if (!make_room(job, static_cast<int>(step.ids.size()))) {
     return false;
   }

@@ -9,13 +9,15 @@
 #include "inference/chat/chat_template.h"
 #include "inference/chat/tool_call_format.h"
 #include "inference/models/fair_queue.h"
+#include "inference/models/guesses.h"
 #include "inference/models/model_digest.h"
 #include "inference/models/text_stream.h"
+#include "inference/spec/draft_model.h"
 
 namespace trialwright {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using Steady = std::chrono::steady_clock;
 
 constexpr std::string_view kTemplateKey = "tokenizer.chat_template";
 /// The date that templates see, 2024-07-26, which Llama 3's template itself falls back to: the
@@ -33,7 +35,7 @@ std::string main_type(const GgufFile& file) {
   return most == bytes.end() ? "no weights" : most->first;
 }
 
-Completion unserved(FairQueue::Outcome outcome, Clock::time_point start) {
+Completion unserved(FairQueue::Outcome outcome, Steady::time_point start) {
   Completion completion;
   completion.finish =
       outcome == FairQueue::Outcome::Deadline ? FinishReason::Deadline : FinishReason::Cancelled;
@@ -53,13 +55,44 @@ Result<void> check_request(const CompletionRequest& request) {
   return {};
 }
 
+/// Null where none is wanted.
+Result<std::unique_ptr<Engine>> load_draft_model(const EmbeddedModelOptions& options,
+                                                 const Tokenizer& tokenizer) {
+  if (options.draft_model.empty()) {
+    return std::unique_ptr<Engine>();
+  }
+  auto file = GgufFile::open(options.draft_model);
+  if (!file) {
+    return file.error();
+  }
+  auto small_tokenizer = Tokenizer::load(*file);
+  if (!small_tokenizer) {
+    return small_tokenizer.error();
+  }
+  if (auto same = check_same_vocabulary(tokenizer, *small_tokenizer); !same) {
+    return same.error().during(options.draft_model.string());
+  }
+  EngineOptions small = options.engine;
+  small.context_tokens_max = 0;
+  auto engine = Engine::load(std::move(*file), small);
+  if (!engine) {
+    return engine.error();
+  }
+  return std::make_unique<Engine>(std::move(*engine));
+}
+
 }  // namespace
 
 struct EmbeddedModel::State {
-  State(Tokenizer tokenizer_given, Engine engine_given, int requests_max)
+  State(Tokenizer tokenizer_given, Engine engine_given, std::unique_ptr<Engine> small,
+        const EmbeddedModelOptions& options)
       : tokenizer(std::move(tokenizer_given)),
         engine(std::move(engine_given)),
-        queue(requests_max) {}
+        queue(options.requests_max) {
+    if (options.guess) {
+      guesses.emplace(engine.draft_depth(), std::move(small));
+    }
+  }
 
   ModelIdentity identity;
   Tokenizer tokenizer;
@@ -68,6 +101,7 @@ struct EmbeddedModel::State {
   Error no_template;
   ToolCallFormat tool_call_format = ToolCallFormat::None;
   FairQueue queue;
+  std::optional<Guesses> guesses;
 
   void read_template(const GgufFile& file);
   Result<std::vector<TokenId>> render(const std::vector<Message>& messages,
@@ -84,6 +118,18 @@ EmbeddedModel::~EmbeddedModel() = default;
 
 const ModelIdentity& EmbeddedModel::identity() const { return state_->identity; }
 const Tokenizer& EmbeddedModel::tokenizer() const { return state_->tokenizer; }
+Engine& EmbeddedModel::engine() { return state_->engine; }
+
+void EmbeddedModel::expect_answers(std::string_view draft_key,
+                                   std::span<const std::vector<std::int32_t>> answers) {
+  if (state_->guesses) {
+    state_->guesses->expect(draft_key, answers);
+  }
+}
+
+SpeculationStats EmbeddedModel::speculation() const {
+  return state_->guesses ? state_->guesses->total() : SpeculationStats{};
+}
 
 Result<std::unique_ptr<EmbeddedModel>> EmbeddedModel::load(const std::filesystem::path& path,
                                                            const EmbeddedModelOptions& options) {
@@ -114,8 +160,12 @@ Result<std::unique_ptr<EmbeddedModel>> EmbeddedModel::load(const std::filesystem
   if (!digest) {
     return digest.error();
   }
-  auto state =
-      std::make_unique<State>(std::move(*tokenizer), std::move(*engine), options.requests_max);
+  auto small = load_draft_model(options, *tokenizer);
+  if (!small) {
+    return small.error();
+  }
+  auto state = std::make_unique<State>(std::move(*tokenizer), std::move(*engine), std::move(*small),
+                                       options);
   const ModelConfig& config = state->engine.config();
   state->identity = {.name = options.name.empty() ? path.stem().string() : options.name,
                      .digest = digest->hex(),
@@ -210,7 +260,7 @@ std::vector<TokenId> EmbeddedModel::State::encode_plain(
 Result<Completion> EmbeddedModel::State::run(std::vector<TokenId> prompt,
                                              const CompletionRequest& request,
                                              const std::stop_token& stop) {
-  const auto start = Clock::now();
+  const auto start = Steady::now();
   const auto outcome = queue.enter(request.deadline, stop);
   if (outcome != FairQueue::Outcome::Entered) {
     return unserved(outcome, start);
@@ -231,18 +281,24 @@ Result<Completion> EmbeddedModel::State::run(std::vector<TokenId> prompt,
     }
     return !stream.add(bytes);
   };
-  auto generation = engine.generate({.ids = std::move(prompt),
+  const auto drafter =
+      guesses ? guesses->drafter_for(request.draft_key, prompt.size()) : std::unique_ptr<Drafter>();
+  auto generation = engine.generate({.ids = prompt,
                                      .sampling = request.sampling,
                                      .stream = request.stream,
                                      .tokens_max = request.tokens_max,
                                      .alternatives = request.alternatives,
                                      .deadline = request.deadline,
-                                     .on_token = on_token},
+                                     .on_token = on_token,
+                                     .drafter = drafter.get()},
                                     stop);
   if (!generation) {
     return generation.error();
   }
   stream.finish();
+  if (guesses) {
+    guesses->learn(request.draft_key, prompt, generation->tokens, generation->speculation);
+  }
   Completion completion;
   completion.text = stream.text();
   completion.finish = generation->finish;
@@ -250,8 +306,9 @@ Result<Completion> EmbeddedModel::State::run(std::vector<TokenId> prompt,
   completion.usage = {.prompt_tokens = prompt_tokens,
                       .cached_tokens = generation->cached_tokens,
                       .completion_tokens = static_cast<int>(completion.tokens.size())};
-  completion.timings = {
-      .queued = queued, .prefill = generation->prefill, .decode = generation->decode};
+  completion.timings = {.queued = queued + generation->queued,
+                        .prefill = generation->prefill,
+                        .decode = generation->decode};
   completion.served_model = identity.name;
   return completion;
 }

@@ -17,6 +17,11 @@ struct EmbeddedModelOptions {
   /// Requests that are computed together, at least one; further ones wait. Bounds the memory of
   /// conversations.
   int requests_max = 8;
+  /// Guesses tokens ahead and lets the model check them: faster, with the same results.
+  bool guess = true;
+  /// A small model with the same vocabulary to guess with, beside what costs nothing; empty for
+  /// none.
+  std::filesystem::path draft_model{};
   /// Where digests of model files are remembered.
   std::filesystem::path digest_folder{};  ///< Empty takes the user's cache folder.
 };
@@ -43,7 +48,14 @@ class EmbeddedModel final : public Model {
   Result<Completion> continue_text(std::string_view text, const CompletionRequest& request,
                                    std::stop_token stop);
 
+  void expect_answers(std::string_view draft_key,
+                      std::span<const std::vector<std::int32_t>> answers) override;
+
   [[nodiscard]] const Tokenizer& tokenizer() const;
+  /// What guessing brought, over all requests so far.
+  [[nodiscard]] SpeculationStats speculation() const;
+  /// The engine itself, for what goes beyond messages and texts.
+  [[nodiscard]] Engine& engine();
 
  private:
   struct State;
