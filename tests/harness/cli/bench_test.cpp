@@ -61,14 +61,14 @@ TEST(BenchRows, JsonHasTheFieldsOfLlamaBench) {
 }
 
 TEST(BenchRows, JsonIsOneArray) {
-  const auto whole = [](int rows) {
+  const auto whole = [](std::size_t rows) {
     std::string text = bench_heading(BenchFormat::Json);
-    for (int i = 0; i < rows; ++i) {
+    for (std::size_t i = 0; i < rows; ++i) {
       text += bench_line(BenchFormat::Json, generation_row(), i == 0);
     }
     return parse_json(text + bench_ending(BenchFormat::Json));
   };
-  for (const int rows : {1, 3}) {
+  for (const std::size_t rows : {1U, 3U}) {
     auto json = whole(rows);
     ASSERT_TRUE(json) << json.error().message;
     EXPECT_EQ(json->size(), rows);
@@ -107,7 +107,7 @@ TEST(Bench, MeasuresEveryCombination) {
     ASSERT_TRUE(row) << line;
     tests.push_back((*row)["test"].get<std::string>() + "/" +
                     std::to_string((*row)["n_threads"].get<int>()));
-    EXPECT_EQ((*row)["samples_ns"].size(), 2);
+    EXPECT_EQ((*row)["samples_ns"].size(), 2U);
     EXPECT_GT((*row)["avg_ts"], 0);
     EXPECT_GT((*row)["read_roof"], 0);
   }

@@ -215,8 +215,8 @@ TEST(Matmul, HasRoomForTheLargestProductsEverywhere) {
        {TensorType::Q4_0, TensorType::Q4_1, TensorType::Q5_0, TensorType::Q5_1, TensorType::Q8_0,
         TensorType::Q4_K, TensorType::Q5_K, TensorType::Q6_K}) {
     Weights weights(type, 16, 512);
-    for (const std::uint8_t byte : {0xff, 0x7f, 0x80, 0x00}) {
-      fill_quants(weights, byte);
+    for (const int byte : {0xff, 0x7f, 0x80, 0x00}) {
+      fill_quants(weights, static_cast<std::uint8_t>(byte));
       for (const float sign : {1.0F, -1.0F}) {
         for (const int tokens : {1, 2, 4, 20}) {
           const std::vector<float> x(static_cast<std::size_t>(tokens * 512), sign);
@@ -225,7 +225,7 @@ TEST(Matmul, HasRoomForTheLargestProductsEverywhere) {
           for (const Isa isa : available_isas()) {
             Cpu cpu(1, isa);
             ASSERT_EQ(product(cpu, weights, x, tokens), expected)
-                << tensor_type_name(type) << " " << int{byte} << " " << sign << " " << tokens << " "
+                << tensor_type_name(type) << " " << byte << " " << sign << " " << tokens << " "
                 << isa_name(isa);
           }
         }

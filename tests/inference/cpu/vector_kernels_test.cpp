@@ -109,7 +109,7 @@ TEST(SumOfExponentials, TellsOfWhatIsNoNumber) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   for (const Isa isa : available_isas()) {
     const VectorKernels& kernels = vector_kernels(isa);
-    for (const std::size_t at : {0, 3, 17, 39}) {
+    for (const std::size_t at : {0U, 3U, 17U, 39U}) {
       std::vector<float> x(40, 1.0F);
       x[at] = kNone;
       EXPECT_TRUE(std::isnan(kernels.sum_of_exponentials(x.data(), x.size(), 1.0F))) << at;
