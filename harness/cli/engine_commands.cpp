@@ -2,6 +2,7 @@
 
 #include "base/files.h"
 #include "base/text.h"
+#include "harness/cli/bench_command.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/generate_command.h"
 #include "harness/cli/json_lines.h"
@@ -125,6 +126,7 @@ int run_template(const Arguments& arguments) {
 std::vector<Command> engine_commands() {
   return {
       generate_command(),
+      bench_command(),
       {"tokenize", "MODEL [FILE]", "Turn texts into token ids.",
        "Reads JSON Lines {\"text\": …} from FILE or standard input and writes {\"ids\": […]}.\n"
        "Control tokens in the text are ordinary text unless --special is given. MODEL may be a\n"

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "inference/cpu/attention_kernels.h"
 #include "inference/cpu/unroll.h"
@@ -135,12 +136,36 @@ void gather_values(AttentionState& state, int row, int dimension, int head_dim, 
 
 template <class L, int kRows>
 void gather_rows(AttentionState& state, int row, int head_dim, KeyRange keys) {
+  // Registers of half the size hold the sums of fewer dimensions beside those of several rows.
+  constexpr int kParts = L::kBatch >= 8 ? 4 : 4 / kRows;
   int dimension = 0;
-  for (; dimension + 64 <= head_dim; dimension += 64) {
-    gather_values<L, kRows, 4>(state, row, dimension, head_dim, keys);
+  for (; dimension + kParts * 16 <= head_dim; dimension += kParts * 16) {
+    gather_values<L, kRows, kParts>(state, row, dimension, head_dim, keys);
   }
   for (; dimension < head_dim; dimension += 16) {
     gather_values<L, kRows, 1>(state, row, dimension, head_dim, keys);
+  }
+}
+
+/// step(count, row) for runs of at most four of the rows from `row` on, `count` being a constant:
+/// enough together to hide the latency of a multiplication, and few enough for the registers.
+template <class L, typename Step>
+TRIALWRIGHT_INLINE void for_rows(int row, int rows, const Step& step) {
+  constexpr int kTogether = L::kBatch >= 4 ? 4 : 1;
+  for (; row + kTogether <= rows; row += kTogether) {
+    step(std::integral_constant<int, kTogether>{}, row);
+  }
+  if constexpr (kTogether == 4) {
+    switch (rows - row) {
+      case 3:
+        return step(std::integral_constant<int, 3>{}, row);
+      case 2:
+        return step(std::integral_constant<int, 2>{}, row);
+      case 1:
+        return step(std::integral_constant<int, 1>{}, row);
+      default:
+        return;
+    }
   }
 }
 
@@ -185,8 +210,6 @@ bool any_not_finite(const std::uint16_t* halves, int count) {
 
 template <class L>
 void attend(const AttentionBlock& block) {
-  // Rows handled together: enough to hide the latency of a multiplication in each instruction set.
-  constexpr int kTogether = L::kBatch >= 8 ? 4 : L::kBatch >= 4 ? 2 : 1;
   static_assert(kKeyPanels == 4, "the reductions over a tile are written out");
   AttentionState state;
   const int head_dim = block.head_dim;
@@ -209,14 +232,10 @@ void attend(const AttentionBlock& block) {
     const int keys = left < kAttentionTile ? left : kAttentionTile;
     const int key_panels = (keys + 15) / 16;
     load_keys<L>(block, tile, key_panels, state.tile);
-    int row = 0;
-    for (; row + kTogether <= block.rows; row += kTogether) {
-      score_keys<L, kTogether>(state, row, head_dim, key_panels);
-    }
-    for (; row < block.rows; ++row) {
-      score_keys<L, 1>(state, row, head_dim, key_panels);
-    }
-    for (row = 0; row < block.rows; ++row) {
+    for_rows<L>(0, block.rows, [&](auto count, int row) {
+      score_keys<L, count>(state, row, head_dim, key_panels);
+    });
+    for (int row = 0; row < block.rows; ++row) {
       weigh_keys<L>(state, row, tile, block.scale, block.softcap);
     }
     for_value_pages<L>(block, tile, keys, [&](const std::uint16_t* halves, int count, int at) {
@@ -230,15 +249,17 @@ void attend(const AttentionBlock& block) {
         one_by_one = one_by_one || any_not_finite<L>(halves, count);
       });
     }
-    row = 0;
-    for (; !one_by_one && row + kTogether <= block.rows; row += kTogether) {
-      gather_rows<L, kTogether>(state, row, head_dim, {0, keys});
+    if (!one_by_one) {
+      for_rows<L>(0, block.rows, [&](auto count, int row) {
+        gather_rows<L, count>(state, row, head_dim, {0, keys});
+      });
+      continue;
     }
-    for (; row < block.rows; ++row) {
+    for (int row = 0; row < block.rows; ++row) {
       const int hidden = block.first_key[row] - tile;
       const int visible = block.last_key[row] + 1 - tile;
-      const KeyRange own = {hidden > 0 ? hidden : 0, visible < keys ? visible : keys};
-      gather_rows<L, 1>(state, row, head_dim, one_by_one ? own : KeyRange{0, keys});
+      gather_rows<L, 1>(state, row, head_dim,
+                        {hidden > 0 ? hidden : 0, visible < keys ? visible : keys});
     }
   }
   for (int row = 0; row < block.rows; ++row) {
@@ -253,7 +274,8 @@ void attend(const AttentionBlock& block) {
 template <class L>
 constexpr VectorKernels make_vector_kernels() {
   return {&rms_norm<L>, &silu_mul<L>,      &gelu_tanh_mul<L>, &softcap<L>, &add<L>,
-          &scale<L>,    &rope_adjacent<L>, &rope_halves<L>,   &to_f16<L>,  &attend<L>};
+          &scale<L>,    &rope_adjacent<L>, &rope_halves<L>,   &largest<L>, &sum_of_exponentials<L>,
+          &to_f16<L>,   &attend<L>};
 }
 
 }  // namespace trialwright

@@ -9,7 +9,12 @@ namespace trialwright {
 
 /// Sixteen numbers in two AVX2 registers. See ScalarLanes for what the functions mean.
 struct Avx2Lanes {
-  static constexpr int kBatch = 2;
+  static constexpr int kBatch = 4;
+  /// Putting fifth and sixth bits in their place is dear enough to be done once for all rows.
+  template <int kBits>
+  static constexpr int direct_rows() {
+    return kBits == 5 || kBits == 6 ? 7 : 16;
+  }
 
   struct F {
     __m256 lo, hi;
@@ -117,6 +122,7 @@ struct Avx2Lanes {
     return {_mm256_cvtps_epi32(_mm256_round_ps(a.lo, kNearest)),
             _mm256_cvtps_epi32(_mm256_round_ps(a.hi, kNearest))};
   }
+  static I truncate(F a) { return {_mm256_cvttps_epi32(a.lo), _mm256_cvttps_epi32(a.hi)}; }
   static F power_of_two(I n) {
     const __m256i bias = _mm256_set1_epi32(127);
     return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n.lo, bias), 23)),
@@ -138,30 +144,57 @@ struct Avx2Lanes {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
   }
 
-  /// Two products of a byte and a signed byte fit 16 bits only if the byte has at most seven bits;
-  /// full bytes are multiplied as 16-bit numbers, even and odd ones apart.
+  /// Products of bytes of less than eight bits are summed up in 16 bits, as often as the largest
+  /// fit, before they are spread to 32: half the work of spreading each pair. Full bytes are cut
+  /// in two halves of four bits.
   template <int kBits>
-  static __m256i dot4_half(__m256i acc, __m256i bytes, __m256i four) {
-    if constexpr (kBits < 8) {
-      const __m256i pairs = _mm256_maddubs_epi16(bytes, four);
-      return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-    } else {
-      const __m256i even = _mm256_and_si256(bytes, _mm256_set1_epi16(255));
-      const __m256i odd = _mm256_srli_epi16(bytes, 8);
-      const __m256i even_four = _mm256_srai_epi16(_mm256_slli_epi16(four, 8), 8);
-      const __m256i odd_four = _mm256_srai_epi16(four, 8);
-      const __m256i sum =
-          _mm256_add_epi32(_mm256_madd_epi16(even, even_four), _mm256_madd_epi16(odd, odd_four));
-      return _mm256_add_epi32(acc, sum);
-    }
+  struct Gathered {
+    I sums;
+  };
+  /// Products of four that can be gathered: n × 2 × 128 × (2^bits - 1) must stay below 2^15.
+  template <int kBits>
+  static constexpr int gathers() {
+    return kBits == 4 || kBits == 8 ? 8 : kBits == 5 ? 4 : 2;
   }
   template <int kBits>
-  static I dot4(I acc, B bytes, const std::int8_t* four) {
+  static void start_gathering(Gathered<kBits>& gathered, I) {
+    gathered.sums = izero();
+    if constexpr (kBits == 8) {
+      gathered.high = izero();
+    }
+  }
+  /// Whole numbers may be added in any order, and g++ makes a tree of a row of sums: all products
+  /// first, far more than there are registers. It cannot look through this.
+  static void keep_order(I& sums) { asm("" : "+x"(sums.lo), "+x"(sums.hi)); }
+  template <int kBits>
+  static void gather4(Gathered<kBits>& gathered, B bytes, const std::int8_t* four) {
     std::int32_t word = 0;
     std::memcpy(&word, four, sizeof(word));
     const __m256i broadcast = _mm256_set1_epi32(word);
-    return {dot4_half<kBits>(acc.lo, bytes.lo, broadcast),
-            dot4_half<kBits>(acc.hi, bytes.hi, broadcast)};
+    const auto add = [&](I& sums, B factors) {
+      sums.lo = _mm256_add_epi16(sums.lo, _mm256_maddubs_epi16(factors.lo, broadcast));
+      sums.hi = _mm256_add_epi16(sums.hi, _mm256_maddubs_epi16(factors.hi, broadcast));
+      keep_order(sums);
+    };
+    if constexpr (kBits == 8) {
+      add(gathered.sums, low_nibbles(bytes));
+      add(gathered.high, high_nibbles(bytes));
+    } else {
+      add(gathered.sums, bytes);
+    }
+  }
+  template <int kBits>
+  static I gathered(I acc, const Gathered<kBits>& gathered) {
+    const auto add = [&](I sums, std::int16_t factor) {
+      const __m256i factors = _mm256_set1_epi16(factor);
+      acc.lo = _mm256_add_epi32(acc.lo, _mm256_madd_epi16(sums.lo, factors));
+      acc.hi = _mm256_add_epi32(acc.hi, _mm256_madd_epi16(sums.hi, factors));
+    };
+    add(gathered.sums, 1);
+    if constexpr (kBits == 8) {
+      add(gathered.high, 16);
+    }
+    return acc;
   }
   static I dot2(I acc, const std::uint8_t* bytes, const std::int16_t* two) {
     std::int32_t word = 0;
@@ -177,6 +210,7 @@ struct Avx2Lanes {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a.lo);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 32), a.hi);
   }
+  static B mix(B a, B b) { return {_mm256_xor_si256(a.lo, b.lo), _mm256_xor_si256(a.hi, b.hi)}; }
   static __m256i nibbles(__m256i a) { return _mm256_and_si256(a, _mm256_set1_epi8(15)); }
   static B low_nibbles(B a) { return {nibbles(a.lo), nibbles(a.hi)}; }
   static B high_nibbles(B a) {
@@ -207,6 +241,13 @@ struct Avx2Lanes {
   static inline __attribute__((always_inline)) void prefetch(const void* p) {
     _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0);
   }
+};
+
+/// Of the low and of the high halves of full bytes.
+template <>
+struct Avx2Lanes::Gathered<8> {
+  I sums;
+  I high;
 };
 
 }  // namespace trialwright

@@ -10,6 +10,10 @@ namespace trialwright {
 /// Sixteen numbers in one AVX-512 register. See ScalarLanes for what the functions mean.
 struct Avx512Lanes {
   static constexpr int kBatch = 8;
+  template <int kBits>
+  static constexpr int direct_rows() {
+    return 4;
+  }
 
   using F = __m512;
   using I = __m512i;
@@ -79,6 +83,7 @@ struct Avx512Lanes {
   static I round(F a) {
     return _mm512_cvt_roundps_epi32(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   }
+  static I truncate(F a) { return _mm512_cvttps_epi32(a); }
   static F power_of_two(I n) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(n, _mm512_set1_epi32(127)), 23));
   }
@@ -89,11 +94,19 @@ struct Avx512Lanes {
   }
 
   template <int kBits>
-  static I dot4(I acc, B bytes, const std::int8_t* four) {
+  using Gathered = I;
+  template <int kBits>
+  static constexpr int gathers() {
+    return 8;
+  }
+  static void start_gathering(I& sums, I start) { sums = start; }
+  template <int kBits>
+  static void gather4(I& gathered, B bytes, const std::int8_t* four) {
     std::int32_t word = 0;
     std::memcpy(&word, four, sizeof(word));
-    return _mm512_dpbusd_epi32(acc, bytes, _mm512_set1_epi32(word));
+    gathered = _mm512_dpbusd_epi32(gathered, bytes, _mm512_set1_epi32(word));
   }
+  static I gathered(I, I sums) { return sums; }
   static I dot2(I acc, const std::uint8_t* bytes, const std::int16_t* two) {
     std::int32_t word = 0;
     std::memcpy(&word, two, sizeof(word));
@@ -104,6 +117,7 @@ struct Avx512Lanes {
 
   static B load_bytes(const std::uint8_t* p) { return _mm512_loadu_si512(p); }
   static void store_bytes(std::uint8_t* p, B a) { _mm512_storeu_si512(p, a); }
+  static B mix(B a, B b) { return _mm512_xor_si512(a, b); }
   static B low_nibbles(B a) { return _mm512_and_si512(a, _mm512_set1_epi8(15)); }
   static B high_nibbles(B a) {
     return _mm512_and_si512(_mm512_srli_epi16(a, 4), _mm512_set1_epi8(15));

@@ -13,6 +13,11 @@ namespace trialwright {
 struct ScalarLanes {
   /// Rows of activations that a kernel handles at once.
   static constexpr int kBatch = 2;
+  /// Up to so many rows, quants are unpacked while they are used.
+  template <int kBits>
+  static constexpr int direct_rows() {
+    return 8;
+  }
 
   struct F {
     float v[16];
@@ -155,6 +160,14 @@ struct ScalarLanes {
     }
     return out;
   }
+  /// Towards zero; |a| < 2^31.
+  [[gnu::noinline]] static I truncate(const F& a) {
+    I out;
+    for (int i = 0; i < 16; ++i) {
+      out.v[i] = static_cast<std::int32_t>(a.v[i]);
+    }
+    return out;
+  }
   /// 2^n for -126 <= n <= 127.
   [[gnu::noinline]] static F power_of_two(const I& n) {
     return each([&](int i) {
@@ -185,17 +198,26 @@ struct ScalarLanes {
     }
   }
 
-  /// acc + the dot product of each lane's four unsigned bytes with the four signed ones at `four`.
-  /// Exact. kBits: how many bits of the unsigned bytes are in use.
+  /// What sums of products of four bytes gather in, to be started with a sum of 32 bits and turned
+  /// into one after at most gathers() products. Exact. kBits: how many bits of the unsigned bytes
+  /// are in use. The signed bytes may be -128 too, which the quantizer gives for what is no number.
   template <int kBits>
-  [[gnu::noinline]] static I dot4(const I& acc, const B& bytes, const std::int8_t* four) {
-    I out;
-    for (int i = 0; i < 16; ++i) {
-      out.v[i] = acc.v[i] + bytes.v[i * 4] * four[0] + bytes.v[i * 4 + 1] * four[1] +
-                 bytes.v[i * 4 + 2] * four[2] + bytes.v[i * 4 + 3] * four[3];
-    }
-    return out;
+  using Gathered = I;
+  template <int kBits>
+  static constexpr int gathers() {
+    return 8;
   }
+  static void start_gathering(I& sums, const I& start) { sums = start; }
+  /// Adds the dot product of each lane's four unsigned bytes with the four signed ones at `four`.
+  template <int kBits>
+  [[gnu::noinline]] static void gather4(I& gathered, const B& bytes, const std::int8_t* four) {
+    for (int i = 0; i < 16; ++i) {
+      gathered.v[i] += bytes.v[i * 4] * four[0] + bytes.v[i * 4 + 1] * four[1] +
+                       bytes.v[i * 4 + 2] * four[2] + bytes.v[i * 4 + 3] * four[3];
+    }
+  }
+  /// The sum that the gathering was started with and all that was gathered.
+  static I gathered(const I&, const I& sums) { return sums; }
   /// acc + the dot product of each lane's two unsigned bytes with the two signed numbers at `two`.
   [[gnu::noinline]] static I dot2(const I& acc, const std::uint8_t* bytes,
                                   const std::int16_t* two) {
@@ -213,6 +235,14 @@ struct ScalarLanes {
   }
   [[gnu::noinline]] static void store_bytes(std::uint8_t* p, const B& a) {
     std::memcpy(p, a.v, sizeof(a.v));
+  }
+  /// Exclusive or.
+  [[gnu::noinline]] static B mix(const B& a, const B& b) {
+    B out;
+    for (int i = 0; i < 64; ++i) {
+      out.v[i] = a.v[i] ^ b.v[i];
+    }
+    return out;
   }
   [[gnu::noinline]] static B low_nibbles(const B& a) {
     B out;

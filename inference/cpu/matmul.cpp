@@ -12,8 +12,10 @@ namespace {
 constexpr int kGroup = Activations::kGroupRows;
 
 /// Weights of one piece of work: big enough to hide the cost of taking it, small enough to share
-/// out evenly.
+/// out evenly. With many rows a piece takes long enough if it is small.
 constexpr std::size_t kPieceBytes = 48 * 1024;
+constexpr std::size_t kPieceBytesOfManyRows = 12 * 1024;
+constexpr int kManyRows = 16;
 
 std::size_t size(int a, int b) { return static_cast<std::size_t>(a) * static_cast<std::size_t>(b); }
 
@@ -47,6 +49,15 @@ struct Piece {
   int first_panel = 0;
   int panels = 0;
 };
+
+/// How many panels go together: about so many bytes, but equally many for each thread, so that none
+/// waits for the others at the end.
+int panels_at_once(const PackedMatrix& weights, int rows, int threads) {
+  const std::size_t piece_bytes = rows > kManyRows ? kPieceBytesOfManyRows : kPieceBytes;
+  const int wanted = static_cast<int>((weights.bytes() + piece_bytes - 1) / piece_bytes);
+  const int pieces = (wanted + threads - 1) / threads * threads;
+  return (weights.panels() + pieces - 1) / pieces;
+}
 
 }  // namespace
 
@@ -127,8 +138,7 @@ void matmul(Cpu& cpu, const Activations& x, std::span<const MatmulOutput> output
     const PackedMatrix& weights = *output.weights;
     CHECK(weights.cols() == x.cols() && x.holds(weights.activation_format()),
           "the activations were assigned for this matrix");
-    const std::size_t panel_bytes = weights.bytes() / static_cast<std::size_t>(weights.panels());
-    const int at_once = static_cast<int>(std::clamp<std::size_t>(kPieceBytes / panel_bytes, 1, 64));
+    const int at_once = panels_at_once(weights, x.rows(), cpu.pool().threads());
     for (int panel = 0; panel < weights.panels(); panel += at_once) {
       pieces.push_back({&output, panel, std::min(at_once, weights.panels() - panel)});
     }

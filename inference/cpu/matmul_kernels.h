@@ -54,6 +54,11 @@ struct MatmulKernels {
   void (*multiply)(const PanelTask& task);
   void (*quantize_q8)(const GroupSource& source, const QuantizedGroup& group);
   void (*quantize_q8k)(const GroupSource& source, const QuantizedGroup& group);
+
+  // What `measure_roof` times; see roof_template.h.
+  int roof_operations = 0;  ///< Multiplications and additions of one round of `multiply_bytes`.
+  std::int32_t (*multiply_bytes)(const std::uint8_t* bytes, const std::int8_t* values, int rounds);
+  std::int32_t (*read_bytes)(const std::uint8_t* bytes, std::size_t count);
 };
 
 /// isa must be available.

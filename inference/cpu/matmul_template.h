@@ -12,6 +12,7 @@
 #include "inference/cpu/matmul_kernels.h"
 #include "inference/cpu/packed_layout.h"
 #include "inference/cpu/quantize_template.h"
+#include "inference/cpu/roof_template.h"
 #include "inference/cpu/unroll.h"
 
 namespace trialwright {
@@ -151,35 +152,56 @@ struct UnpackedTile {
 };
 
 /// Adds a 32-column block's products to `first` (its first 16 columns) and `second` (the others);
-/// the two may be the same. Exact integers, so their order is free.
+/// with kParts = 1 only `first` is used, for all. Exact integers, so their order is free.
 ///
 /// Here and below, kPanels tiles (one a panel, side by side) are multiplied with kRows rows; the
 /// sum of panel p and row m is number p × kRows + m.
-template <class L, PackedFormat kFormat, int kPanels, int kRows, class Tile>
+template <class L, PackedFormat kFormat, int kParts, int kPanels, int kRows, class Tile>
 TRIALWRIGHT_INLINE void add_block(const Tile* tiles, int block, const TileInputs& in,
                                   typename L::I* first, typename L::I* second) {
   constexpr int kBits = quant_bits(kFormat);
+  using Gathered = typename L::template Gathered<kBits>;
+  // A step of so many chunks fills what a sum can gather before it is spread out.
+  constexpr int kGathers = L::template gathers<kBits>() * kParts / 2;
+  constexpr int kChunks = kGathers < 1 ? 1 : kGathers > 4 ? 4 : kGathers;
   const std::int8_t* values = in.values + block * 32 * in.rows;
   unroll<kPanels>([&](auto p) TRIALWRIGHT_INLINE_LAMBDA { tiles[p].prefetch(block); });
-  unroll<4>([&](auto chunk) TRIALWRIGHT_INLINE_LAMBDA {
-    typename L::B low[std::size_t{kPanels}];
-    typename L::B high[std::size_t{kPanels}];
-    unroll<kPanels>([&](auto p) TRIALWRIGHT_INLINE_LAMBDA {
-      tiles[p].template load<chunk>(block, low[p], high[p]);
+  unroll<4 / kChunks>([&](auto step) TRIALWRIGHT_INLINE_LAMBDA {
+    Gathered low_sums[std::size_t{kPanels * kRows}];
+    Gathered high_sums[std::size_t{kPanels * kRows}];
+    unroll<kPanels * kRows>([&](auto i) TRIALWRIGHT_INLINE_LAMBDA {
+      L::start_gathering(low_sums[i], first[i]);
+      if constexpr (kParts == 2) {
+        L::start_gathering(high_sums[i], second[i]);
+      }
     });
-    const std::int8_t* low_values = values + chunk * 4 * in.rows;
-    const std::int8_t* high_values = low_values + 16 * in.rows;
-    unroll<kRows>([&](auto m) TRIALWRIGHT_INLINE_LAMBDA {
+    unroll<kChunks>([&](auto chunk_of_step) TRIALWRIGHT_INLINE_LAMBDA {
+      constexpr int kChunk = step * kChunks + chunk_of_step;
+      typename L::B low[std::size_t{kPanels}];
+      typename L::B high[std::size_t{kPanels}];
       unroll<kPanels>([&](auto p) TRIALWRIGHT_INLINE_LAMBDA {
-        typename L::I& sum = first[p * kRows + m];
-        sum = L::template dot4<kBits>(sum, low[p], low_values + m * 4);
+        tiles[p].template load<kChunk>(block, low[p], high[p]);
+      });
+      const std::int8_t* low_values = values + kChunk * 4 * in.rows;
+      const std::int8_t* high_values = low_values + 16 * in.rows;
+      unroll<kRows>([&](auto m) TRIALWRIGHT_INLINE_LAMBDA {
+        unroll<kPanels>([&](auto p) TRIALWRIGHT_INLINE_LAMBDA {
+          L::template gather4<kBits>(low_sums[p * kRows + m], low[p], low_values + m * 4);
+        });
+      });
+      unroll<kRows>([&](auto m) TRIALWRIGHT_INLINE_LAMBDA {
+        unroll<kPanels>([&](auto p) TRIALWRIGHT_INLINE_LAMBDA {
+          constexpr int kSum = p * kRows + m;
+          L::template gather4<kBits>(kParts == 2 ? high_sums[kSum] : low_sums[kSum], high[p],
+                                     high_values + m * 4);
+        });
       });
     });
-    unroll<kRows>([&](auto m) TRIALWRIGHT_INLINE_LAMBDA {
-      unroll<kPanels>([&](auto p) TRIALWRIGHT_INLINE_LAMBDA {
-        typename L::I& sum = second[p * kRows + m];
-        sum = L::template dot4<kBits>(sum, high[p], high_values + m * 4);
-      });
+    unroll<kPanels * kRows>([&](auto i) TRIALWRIGHT_INLINE_LAMBDA {
+      first[i] = L::gathered(first[i], low_sums[i]);
+      if constexpr (kParts == 2) {
+        second[i] = L::gathered(second[i], high_sums[i]);
+      }
     });
   });
 }
@@ -206,7 +228,7 @@ TRIALWRIGHT_INLINE void add_tile_32(const Tile* tiles, int blocks, const TileInp
   for (int block = 0; block < blocks; ++block) {
     typename L::I dots[std::size_t{kPanels * kRows}];
     start_sums<L, kFormat, kPanels, kRows>(in.negated_sums + block * in.rows, dots);
-    add_block<L, kFormat, kPanels, kRows>(tiles, block, in, dots, dots);
+    add_block<L, kFormat, 1, kPanels, kRows>(tiles, block, in, dots, nullptr);
     unroll<kPanels>([&](auto p) TRIALWRIGHT_INLINE_LAMBDA {
       const F scale = tiles[p].scale(block);
       unroll<kRows>([&](auto m) TRIALWRIGHT_INLINE_LAMBDA {
@@ -236,7 +258,7 @@ TRIALWRIGHT_INLINE void add_tile_k(const Tile* tiles, const TileInputs& in, type
   for (int part = 0; part < 8; ++part) {
     typename L::I dots[std::size_t{kSums}];
     start_sums<L, kFormat, kPanels, kRows>(nullptr, dots);
-    add_block<L, kFormat, kPanels, kRows>(tiles, part, in, dots, dots);
+    add_block<L, kFormat, 1, kPanels, kRows>(tiles, part, in, dots, nullptr);
     unroll<kPanels>([&](auto p) TRIALWRIGHT_INLINE_LAMBDA {
       const F factor = tiles[p].factor(part);
       unroll<kRows>([&](auto m) TRIALWRIGHT_INLINE_LAMBDA {
@@ -278,7 +300,7 @@ TRIALWRIGHT_INLINE void add_tile_k16(const Tile* tiles, const TileInputs& in, ty
     const std::int32_t* negated_sums = in.negated_sums + block * 2 * in.rows;
     start_sums<L, kFormat, kPanels, kRows>(negated_sums, first);
     start_sums<L, kFormat, kPanels, kRows>(negated_sums + in.rows, second);
-    add_block<L, kFormat, kPanels, kRows>(tiles, block, in, first, second);
+    add_block<L, kFormat, 2, kPanels, kRows>(tiles, block, in, first, second);
     unroll<kPanels>([&](auto p) TRIALWRIGHT_INLINE_LAMBDA {
       const F first_factor = tiles[p].factor(block * 2);
       const F second_factor = tiles[p].factor(block * 2 + 1);
@@ -372,12 +394,12 @@ void multiply_direct(const PanelTask& task, int panel, int first_row) {
   });
 }
 
-constexpr int kBlockRows = 128;  ///< Rows of activations that use an unpacked tile in turn.
+constexpr int kBlockRows = 128;  ///< Rows of activations that use a tile in turn.
 
-/// Adds unpacked tiles' products to the sums of rows first_row and following, kept in memory
-/// between tiles: [panel][row of the block][16].
-template <class L, PackedFormat kFormat, int kPanels, int kRows>
-void add_unpacked(const UnpackedTile<L>* tiles, int blocks, const TileInputs& in, float* memory) {
+/// Adds tiles' products to the sums of rows first_row and following, kept in memory between tiles:
+/// [panel][row of the block][16].
+template <class L, PackedFormat kFormat, int kPanels, int kRows, class Tile>
+void add_to_memory(const Tile* tiles, int blocks, const TileInputs& in, float* memory) {
   typename L::F sums[std::size_t{kPanels * kRows}];
   unroll<kPanels * kRows>([&](auto i) TRIALWRIGHT_INLINE_LAMBDA {
     sums[i] = L::load(memory + (i / kRows * kBlockRows + i % kRows) * kPanelRows);
@@ -388,39 +410,56 @@ void add_unpacked(const UnpackedTile<L>* tiles, int blocks, const TileInputs& in
   });
 }
 
-/// kPanels panels times `rows` rows (up to kBlockRows) from first_row on.
-template <class L, PackedFormat kFormat, int kPanels>
-void multiply_blocked(const PanelTask& task, int panel, int first_row, int rows) {
-  // Eight sums in registers, and as many rows as that leaves for each panel.
+/// The same for as many rows as there are, with those side by side that keep the registers full.
+template <class L, PackedFormat kFormat, int kPanels, class Tile>
+void add_rows(const PanelTask& task, const Tile* tiles, int blocks, int column, int first_row,
+              int rows, float* sums) {
+  // As many sums in registers as fit, and as many rows as that leaves for each panel.
   constexpr int kMost = L::kBatch / kPanels < 1 ? 1 : L::kBatch / kPanels;
+  for (int row = 0; row < rows;) {
+    const TileInputs in = tile_inputs<kFormat>(task, first_row + row, column);
+    float* memory = sums + row * kPanelRows;
+    // Rows of one group only: groups begin at multiples of eight.
+    const int together = rows - row < 8 - row % 8 ? rows - row : 8 - row % 8;
+    if (together >= kMost) {
+      add_to_memory<L, kFormat, kPanels, kMost>(tiles, blocks, in, memory);
+      row += kMost;
+    } else if (kMost >= 4 && together >= 2) {
+      add_to_memory<L, kFormat, kPanels, kMost >= 4 ? 2 : 1>(tiles, blocks, in, memory);
+      row += 2;
+    } else {
+      add_to_memory<L, kFormat, kPanels, 1>(tiles, blocks, in, memory);
+      row += 1;
+    }
+  }
+}
+
+/// kPanels panels times `rows` rows (up to kBlockRows) from first_row on. Whether tiles are
+/// unpacked beforehand or once for each few rows is a matter of how many rows share the work.
+template <class L, PackedFormat kFormat, int kPanels, bool kUnpack>
+void multiply_blocked(const PanelTask& task, int panel, int first_row, int rows) {
   alignas(64) float sums[static_cast<std::size_t>(kPanels) * kBlockRows * kPanelRows];
-  std::memset(sums, 0, sizeof(sums));
-  UnpackedTile<L> tiles[static_cast<std::size_t>(kPanels)];
+  for (int p = 0; p < kPanels; ++p) {
+    std::memset(sums + p * kBlockRows * kPanelRows, 0,
+                static_cast<std::size_t>(rows) * kPanelRows * sizeof(float));
+  }
   const std::uint8_t* at = task.panels + static_cast<std::size_t>(panel) * task.panel_bytes;
   for (int column = 0; column < task.cols; column += kTileColumns) {
     const int rest = task.cols - column;
     const int blocks = rest < kTileColumns ? rest / 32 : 8;
-    for (int p = 0; p < kPanels; ++p) {
-      tiles[p].template unpack<kFormat>(at + static_cast<std::size_t>(p) * task.panel_bytes,
-                                        blocks);
+    if constexpr (kUnpack) {
+      UnpackedTile<L> tiles[static_cast<std::size_t>(kPanels)];
+      for (int p = 0; p < kPanels; ++p) {
+        tiles[p].template unpack<kFormat>(at + static_cast<std::size_t>(p) * task.panel_bytes,
+                                          blocks);
+      }
+      add_rows<L, kFormat, kPanels>(task, tiles, blocks, column, first_row, rows, sums);
+    } else {
+      static_assert(kPanels == 1, "tiles side by side pay only where there are many rows");
+      const DirectTile<L, kFormat> tile(at, blocks);
+      add_rows<L, kFormat, 1>(task, &tile, blocks, column, first_row, rows, sums);
     }
     at += tile_layout(kFormat, blocks).bytes;
-    for (int row = 0; row < rows;) {
-      const TileInputs in = tile_inputs<kFormat>(task, first_row + row, column);
-      float* memory = sums + row * kPanelRows;
-      // Rows of one group only: groups begin at multiples of eight.
-      const int together = rows - row < 8 - row % 8 ? rows - row : 8 - row % 8;
-      if (together >= kMost) {
-        add_unpacked<L, kFormat, kPanels, kMost>(tiles, blocks, in, memory);
-        row += kMost;
-      } else if (kMost >= 4 && together >= 2) {
-        add_unpacked<L, kFormat, kPanels, kMost >= 4 ? 2 : 1>(tiles, blocks, in, memory);
-        row += 2;
-      } else {
-        add_unpacked<L, kFormat, kPanels, 1>(tiles, blocks, in, memory);
-        row += 1;
-      }
-    }
   }
   for (int p = 0; p < kPanels; ++p) {
     for (int row = 0; row < rows; ++row) {
@@ -451,15 +490,21 @@ void multiply_quantized(const PanelTask& task) {
     }
     return;
   }
+  if (task.rows <= L::template direct_rows<quant_bits(kFormat)>()) {
+    for (int panel = 0; panel < panels; ++panel) {
+      multiply_blocked<L, kFormat, 1, false>(task, panel, 0, task.rows);
+    }
+    return;
+  }
   for (int row = 0; row < task.rows; row += kBlockRows) {
     const int rows = task.rows - row < kBlockRows ? task.rows - row : kBlockRows;
     int panel = 0;
     // Two panels share what is loaded of the activations.
     for (; L::kBatch >= 8 && panel + 2 <= panels; panel += 2) {
-      multiply_blocked<L, kFormat, L::kBatch >= 8 ? 2 : 1>(task, panel, row, rows);
+      multiply_blocked<L, kFormat, L::kBatch >= 8 ? 2 : 1, true>(task, panel, row, rows);
     }
     for (; panel < panels; ++panel) {
-      multiply_blocked<L, kFormat, 1>(task, panel, row, rows);
+      multiply_blocked<L, kFormat, 1, true>(task, panel, row, rows);
     }
   }
 }
@@ -504,12 +549,17 @@ void multiply_dense_part(const PanelTask& task, int first_panel, int first_row) 
 
 template <class L, PackedFormat kFormat, int kPanels>
 void multiply_dense_panels(const PanelTask& task, int panel) {
+  // Rows together and panels together need one register for each pair.
+  constexpr int kRows = L::kBatch >= 4 ? 4 : 1;
+  constexpr int kPanelsOfRows = L::kBatch >= 8 ? kPanels : 1;
   for (int row = 0; row < task.rows;) {
     const int group_left = 8 - row % 8;
     const int together = task.rows - row < group_left ? task.rows - row : group_left;
-    if (L::kBatch >= 4 && together >= 4) {
-      multiply_dense_part<L, kFormat, kPanels, L::kBatch >= 4 ? 4 : 1>(task, panel, row);
-      row += 4;
+    if (kRows > 1 && together >= kRows) {
+      for (int p = 0; p < kPanels; p += kPanelsOfRows) {
+        multiply_dense_part<L, kFormat, kPanelsOfRows, kRows>(task, panel + p, row);
+      }
+      row += kRows;
     } else {
       multiply_dense_part<L, kFormat, kPanels, 1>(task, panel, row);
       row += 1;
@@ -519,6 +569,7 @@ void multiply_dense_panels(const PanelTask& task, int panel) {
 
 template <class L, PackedFormat kFormat>
 void multiply_dense(const PanelTask& task) {
+  // More streams at once than processors can foresee cost more than they save.
   constexpr int kTogether = L::kBatch >= 8 ? 4 : 2;
   const int panels = (task.outputs + kPanelRows - 1) / kPanelRows;
   int panel = 0;
@@ -561,7 +612,8 @@ void multiply(const PanelTask& task) {
 /// The table of one instruction set.
 template <class L>
 constexpr MatmulKernels make_matmul_kernels() {
-  return {L::kBatch >= 8 ? 4 : 1, &multiply<L>, &quantize_q8<L>, &quantize_q8k<L>};
+  return {L::kBatch >= 8 ? 4 : 1,      &multiply<L>,       &quantize_q8<L>, &quantize_q8k<L>,
+          roof_sums<L>() * 8 * 64 * 2, &multiply_bytes<L>, &read_bytes<L>};
 }
 
 }  // namespace trialwright

@@ -36,6 +36,11 @@ struct VectorKernels {
   /// The same with pairs (i, i + n_rot / 2): qwen2, "NEOX".
   void (*rope_halves)(float* head, const float* cosines, const float* sines, std::size_t n_rot);
 
+  /// The largest of n >= 1 numbers.
+  float (*largest)(const float* x, std::size_t n);
+  /// The sum of e^(x[i] - top), where no x is above `top`; in one order, whatever n.
+  double (*sum_of_exponentials)(const float* x, std::size_t n, float top);
+
   void (*to_f16)(const float* x, std::size_t n, std::uint16_t* out);
 
   /// See `attention`, which cuts the work into such blocks.

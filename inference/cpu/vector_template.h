@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "inference/cpu/unroll.h"
 #include "inference/cpu/vector_kernels.h"
 
 namespace trialwright {
@@ -19,7 +20,7 @@ constexpr float kExponentialFloor = -87.0F;
 /// there is below 6e-9; then times 2^n. ln 2 is split in two so that r loses no bits (Cody and
 /// Waite, 1980).
 template <class L>
-typename L::F exponential(typename L::F x) {
+TRIALWRIGHT_INLINE typename L::F exponential(typename L::F x) {
   using F = typename L::F;
   const F clamped = L::min(L::max(x, L::set1(kExponentialFloor)), L::set1(88.0F));
   const auto n = L::round(L::mul(clamped, L::set1(1.44269504088896341F)));
@@ -151,6 +152,74 @@ void rope_halves(float* head, const float* cosines, const float* sines, std::siz
     store_up_to<L>(head + i, L::sub(L::mul(a, c), L::mul(b, s)), count);
     store_up_to<L>(other + i, L::add(L::mul(a, s), L::mul(b, c)), count);
   });
+}
+
+/// As std::max over all; not a number where the first is none.
+template <class L>
+float largest(const float* x, std::size_t n) {
+  typename L::F most = L::set1(x[0]);
+  std::size_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    most = L::max(L::load(x + i), most);
+  }
+  float best = L::reduce_max(most);
+  for (; i < n; ++i) {
+    best = best < x[i] ? x[i] : best;
+  }
+  return best;
+}
+
+/// e^x for x <= 0 in each lane, 0 below -87; what is no number stays none.
+///
+/// Cephes' expf: x = k ln 2 + r, then a polynomial in r. Nothing is fused: probabilities of earlier
+/// versions were computed so.
+template <class L>
+TRIALWRIGHT_INLINE typename L::F exponential_nonpositive(typename L::F x) {
+  using F = typename L::F;
+  const F clamped = L::max(x, L::set1(kExponentialFloor));
+  // Rounds to nearest, since x <= 0.
+  const auto k = L::truncate(L::sub(L::mul(clamped, L::set1(1.44269504088896341F)), L::set1(0.5F)));
+  const F whole = L::to_f(k);
+  const F r = L::sub(L::sub(clamped, L::mul(whole, L::set1(0.693359375F))),
+                     L::mul(whole, L::set1(-2.12194440e-4F)));
+  F p = L::set1(1.9875691500e-4F);
+  p = L::add(L::mul(p, r), L::set1(1.3981999507e-3F));
+  p = L::add(L::mul(p, r), L::set1(8.3334519073e-3F));
+  p = L::add(L::mul(p, r), L::set1(4.1665795894e-2F));
+  p = L::add(L::mul(p, r), L::set1(1.6666665459e-1F));
+  p = L::add(L::mul(p, r), L::set1(5.0000001201e-1F));
+  p = L::add(L::add(L::mul(L::mul(p, r), r), r), L::set1(1.0F));
+  const F power = L::mul(p, L::power_of_two(k));
+  // x - x is zero, or no number where x is none; infinities are below the floor.
+  return L::zero_where_less(x, L::set1(kExponentialFloor), L::add(power, L::sub(x, x)));
+}
+
+/// Sums of 1024 run in single precision over 16 interleaved lanes, which are then added to the
+/// whole in double precision, so that rounding does not grow with the vocabulary.
+template <class L>
+double sum_of_exponentials(const float* x, std::size_t n, float top) {
+  constexpr std::size_t kBlock = 1024;
+  double sum = 0;
+  for (std::size_t start = 0; start < n; start += kBlock) {
+    const std::size_t end = n - start < kBlock ? n : start + kBlock;
+    typename L::F lanes = L::zero();
+    std::size_t i = start;
+    for (; i + 16 <= end; i += 16) {
+      lanes = L::add(lanes, exponential_nonpositive<L>(L::sub(L::load(x + i), L::set1(top))));
+    }
+    if (i < end) {
+      const int count = static_cast<int>(end - i);
+      const typename L::F rest =
+          exponential_nonpositive<L>(L::sub(L::load_some(x + i, count), L::set1(top)));
+      lanes = L::add(lanes, L::first(rest, L::zero(), count));
+    }
+    float each[16];
+    L::store(each, lanes);
+    for (const float lane : each) {
+      sum += static_cast<double>(lane);
+    }
+  }
+  return sum;
 }
 
 template <class L>

@@ -1,79 +1,29 @@
 #include "inference/llm/sampler.h"
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <cmath>
 #include <cstddef>
 
 #include "base/random.h"
+#include "inference/cpu/vector_kernels.h"
 
 namespace trialwright {
 namespace {
 
-constexpr std::size_t kLanes = 16;
-/// After so many numbers a lane is added to the sum in double precision, so rounding does not grow
-/// with the vocabulary.
-constexpr std::size_t kBlock = 1024;
-
-/// e^x for x <= 0, 0 below -87; NaN stays NaN. Cephes' expf: x = k ln 2 + r, then a polynomial in
-/// r. Written without branches so that compilers turn loops over it into vector code.
-float exp_nonpositive(float x) {
-  const float clamped = x >= -87.0F ? x : -87.0F;
-  const float shifted = clamped * 1.44269504088896341F - 0.5F;
-  const auto k = static_cast<std::int32_t>(shifted);  // Rounds to nearest, since x <= 0.
-  const auto kf = static_cast<float>(k);
-  const float r = (clamped - kf * 0.693359375F) - kf * -2.12194440e-4F;
-  float p = 1.9875691500e-4F;
-  p = p * r + 1.3981999507e-3F;
-  p = p * r + 8.3334519073e-3F;
-  p = p * r + 4.1665795894e-2F;
-  p = p * r + 1.6666665459e-1F;
-  p = p * r + 5.0000001201e-1F;
-  p = p * r * r + r + 1.0F;
-  const float power = std::bit_cast<float>((k + 127) << 23);
-  const float small = x < -87.0F ? 0.0F : x;
-  return x >= -87.0F ? p * power : small;
-}
-
-float largest(std::span<const float> x) {
-  std::array<float, kLanes> lanes{};
-  lanes.fill(x[0]);
-  const std::size_t whole = x.size() / kLanes * kLanes;
-  for (std::size_t i = 0; i < whole; i += kLanes) {
-    for (std::size_t lane = 0; lane < kLanes; ++lane) {
-      lanes[lane] = x[i + lane] > lanes[lane] ? x[i + lane] : lanes[lane];
-    }
-  }
-  float best = *std::max_element(lanes.begin(), lanes.end());
-  for (std::size_t i = whole; i < x.size(); ++i) {
-    best = std::max(best, x[i]);
-  }
+/// The same bits come out on every machine.
+const VectorKernels& kernels() {
+  static const VectorKernels& best = vector_kernels(best_isa());
   return best;
 }
+
+float largest(std::span<const float> x) { return kernels().largest(x.data(), x.size()); }
 
 }  // namespace
 
 double log_sum_exp(std::span<const float> x) {
   const float top = largest(x);
-  double sum = 0;
-  for (std::size_t start = 0; start < x.size(); start += kBlock) {
-    const auto block = x.subspan(start, std::min(kBlock, x.size() - start));
-    std::array<float, kLanes> lanes{};
-    const std::size_t whole = block.size() / kLanes * kLanes;
-    for (std::size_t i = 0; i < whole; i += kLanes) {
-      for (std::size_t lane = 0; lane < kLanes; ++lane) {
-        lanes[lane] += exp_nonpositive(block[i + lane] - top);
-      }
-    }
-    for (std::size_t i = whole; i < block.size(); ++i) {
-      lanes[i - whole] += exp_nonpositive(block[i] - top);
-    }
-    for (const float lane : lanes) {
-      sum += static_cast<double>(lane);
-    }
-  }
-  return static_cast<double>(top) + std::log(sum);
+  return static_cast<double>(top) +
+         std::log(kernels().sum_of_exponentials(x.data(), x.size(), top));
 }
 
 std::vector<TokenLogprob> most_probable(std::span<const float> logits, double normalizer,

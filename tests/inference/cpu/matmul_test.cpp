@@ -188,12 +188,58 @@ TEST(Matmul, IsExactWhereTheNumbersAreWhole) {
   }
 }
 
+/// Sets all quants of all blocks to the bits of `byte`; what they are scaled with stays.
+void fill_quants(Weights& weights, std::uint8_t byte) {
+  const auto block_bytes = static_cast<std::size_t>(tensor_type_traits(weights.type)->block_bytes);
+  const bool own_minimum = weights.type == TensorType::Q4_1 || weights.type == TensorType::Q5_1 ||
+                           weights.type == TensorType::Q4_K || weights.type == TensorType::Q5_K;
+  const bool scale_last = weights.type == TensorType::Q6_K;
+  const std::size_t first = scale_last ? 0 : own_minimum ? 4 : 2;
+  const std::size_t last = block_bytes - (scale_last ? 2 : 0);
+  for (std::size_t block = 0; block < weights.data.size(); block += block_bytes) {
+    for (std::size_t i = first; i < last; ++i) {
+      weights.data[block + i] = std::byte{byte};
+    }
+  }
+  ThreadPool pool(1);
+  auto packed = PackedMatrix::pack(pool, weights.arena, weights.type, weights.rows, weights.cols,
+                                   weights.data);
+  ASSERT_TRUE(packed);
+  weights.packed = *packed;
+}
+
+TEST(Matmul, HasRoomForTheLargestProductsEverywhere) {
+  // All quants as large as they can be, all activations of the largest magnitude: sums that gather
+  // in fewer bits are at their limit.
+  for (const TensorType type :
+       {TensorType::Q4_0, TensorType::Q4_1, TensorType::Q5_0, TensorType::Q5_1, TensorType::Q8_0,
+        TensorType::Q4_K, TensorType::Q5_K, TensorType::Q6_K}) {
+    Weights weights(type, 16, 512);
+    for (const int byte : {0xff, 0x7f, 0x80, 0x00}) {
+      fill_quants(weights, static_cast<std::uint8_t>(byte));
+      for (const float sign : {1.0F, -1.0F}) {
+        for (const int tokens : {1, 2, 4, 20}) {
+          const std::vector<float> x(static_cast<std::size_t>(tokens * 512), sign);
+          Cpu reference(1, Isa::Scalar);
+          const auto expected = product(reference, weights, x, tokens);
+          for (const Isa isa : available_isas()) {
+            Cpu cpu(1, isa);
+            ASSERT_EQ(product(cpu, weights, x, tokens), expected)
+                << tensor_type_name(type) << " " << byte << " " << sign << " " << tokens << " "
+                << isa_name(isa);
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST(Matmul, GivesTheSameBitsOnEveryInstructionSet) {
   for (const TensorType type : kTensorTypes) {
     for (const int cols : columns_for(type)) {
       for (const int rows : {1, 16, 53}) {
         const Weights weights(type, rows, cols);
-        for (const int tokens : {1, 2, 3, 5, 13}) {
+        for (const int tokens : {1, 2, 3, 4, 5, 8, 13, 23}) {
           const auto x = random_numbers(static_cast<std::size_t>(tokens * cols), 9);
           Cpu reference(1, Isa::Scalar);
           const auto expected = product(reference, weights, x, tokens);
@@ -217,7 +263,7 @@ TEST(Matmul, GivesARowTheSameBitsWhereverItStands) {
     const auto x = random_numbers(static_cast<std::size_t>(tokens * cols), 21);
     Cpu cpu(1);
     const auto all = product(cpu, weights, x, tokens);
-    for (const int batch : {1, 2, 3, 4, 5, 7, 8, 13}) {
+    for (const int batch : {1, 2, 3, 4, 5, 7, 8, 13, 16, 17}) {
       for (const int first : {0, 3, 129, tokens - batch}) {
         const std::vector<float> part(x.begin() + first * cols, x.begin() + (first + batch) * cols);
         const auto got = product(cpu, weights, part, batch);

@@ -85,6 +85,43 @@ TEST(Softcap, AgreesWithDoublePrecisionAndKeepsWhatIsNoNumber) {
   }
 }
 
+TEST(SumOfExponentials, AgreesWithDoublePrecision) {
+  for (const std::size_t n : kLengths) {
+    auto x = random_numbers(n, 7);
+    for (float& value : x) value *= 20;
+    x[n / 2] = -200.0F;  // Vanishes.
+    const float top = vector_kernels(Isa::Scalar).largest(x.data(), n);
+    EXPECT_EQ(top, *std::max_element(x.begin(), x.end()));
+    double expected = 0;
+    for (const float value : x) expected += std::exp(static_cast<double>(value) - top);
+    for (const Isa isa : available_isas()) {
+      const VectorKernels& kernels = vector_kernels(isa);
+      EXPECT_EQ(kernels.largest(x.data(), n), top);
+      const double sum = kernels.sum_of_exponentials(x.data(), n, top);
+      EXPECT_NEAR(sum, expected, 1e-6 * expected) << isa_name(isa) << " " << n;
+      EXPECT_EQ(sum, vector_kernels(Isa::Scalar).sum_of_exponentials(x.data(), n, top));
+    }
+  }
+}
+
+TEST(SumOfExponentials, TellsOfWhatIsNoNumber) {
+  constexpr float kNone = std::numeric_limits<float>::quiet_NaN();
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  for (const Isa isa : available_isas()) {
+    const VectorKernels& kernels = vector_kernels(isa);
+    for (const std::size_t at : {0U, 3U, 17U, 39U}) {
+      std::vector<float> x(40, 1.0F);
+      x[at] = kNone;
+      EXPECT_TRUE(std::isnan(kernels.sum_of_exponentials(x.data(), x.size(), 1.0F))) << at;
+      x[at] = -kInfinity;
+      EXPECT_EQ(kernels.sum_of_exponentials(x.data(), x.size(), 1.0F), 39) << at;
+      x[at] = kInfinity;
+      EXPECT_EQ(kernels.largest(x.data(), x.size()), kInfinity) << at;
+      EXPECT_TRUE(std::isnan(kernels.sum_of_exponentials(x.data(), x.size(), kInfinity))) << at;
+    }
+  }
+}
+
 TEST(RowKernels, GiveTheSameBitsOnEveryInstructionSet) {
   for (const std::size_t n : kLengths) {
     const auto x = random_numbers(n, 1);
