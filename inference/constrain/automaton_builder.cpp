@@ -117,8 +117,8 @@ void AutomatonBuilder::measure_needs() {
     StateId from = 0;
     StateId to = 0;
   };
-  std::vector<std::vector<StateId>> before(states_.size());       // By edges that call nothing.
-  std::vector<std::vector<RuleId>> started_by(states_.size());    // Rules that start in the state.
+  std::vector<std::vector<StateId>> before(states_.size());     // By edges that call nothing.
+  std::vector<std::vector<RuleId>> started_by(states_.size());  // Rules that start in the state.
   std::vector<std::vector<Caller>> callers(rules_.size());
   std::vector<std::vector<std::pair<StateId, RuleId>>> returns(states_.size());
   for (StateId q = 0; q < states_.size(); ++q) {

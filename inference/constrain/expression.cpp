@@ -109,9 +109,8 @@ StateId append_char(AutomatonBuilder& builder, StateId from, const CharSet& char
   }
   Utf8Writer writer(builder, from, to);
   for (const CodePointRange& range : written.ranges()) {
-    for_each_utf8_sequence(range, [&](std::span<const ByteRange> sequence) {
-      writer.add(sequence);
-    });
+    for_each_utf8_sequence(range,
+                           [&](std::span<const ByteRange> sequence) { writer.add(sequence); });
   }
   return to;
 }

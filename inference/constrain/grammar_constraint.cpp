@@ -154,7 +154,8 @@ void GrammarConstraint::work_out_forced() {
     const auto [same, unused] = std::ranges::mismatch(ids, other);
     ids.erase(same, ids.end());
   }
-  if (ids.size() <= before.size() || !std::ranges::equal(before, std::span(ids).first(before.size()))) {
+  if (ids.size() <= before.size() ||
+      !std::ranges::equal(before, std::span(ids).first(before.size()))) {
     return;
   }
   forced_.assign(ids.begin() + static_cast<std::ptrdiff_t>(before.size()), ids.end());

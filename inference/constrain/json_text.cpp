@@ -235,8 +235,7 @@ StateId JsonText::number(StateId from, const IntegerRange& range) {
     }
     const StateId limit = builder_.literal(at, std::to_string(high));
     builder_.epsilon(limit, to);
-    const Expression zeros =
-        Expression::repeat(one_of({{'0', '0'}}), 1, kFractionDigitsMax);
+    const Expression zeros = Expression::repeat(one_of({{'0', '0'}}), 1, kFractionDigitsMax);
     builder_.epsilon(append(builder_, builder_.literal(limit, "."), zeros, Spelling::Plain), to);
   };
   if (max >= 0) up_to(from, std::max<std::int64_t>(min, 0), max);

@@ -36,8 +36,8 @@ MaskTable::MaskTable(std::shared_ptr<const Grammar> grammar, const TokenVocabula
       if (kinds.emplace(slice_classes[byte], automaton.class_of[byte]).second) {
         texts.samples.push_back(static_cast<std::uint8_t>(byte));
       }
-      const bool begins = texts.states.step(texts.states.start(), static_cast<std::uint8_t>(byte)) !=
-                          ParseStates::kDead;
+      const bool begins = texts.states.step(texts.states.start(),
+                                            static_cast<std::uint8_t>(byte)) != ParseStates::kDead;
       if (begins && (texts.probe == 0 || byte == 'a')) {
         texts.probe = static_cast<std::uint8_t>(byte);
       }
@@ -103,8 +103,7 @@ bool MaskTable::includes(ParseStates::Id id, std::size_t slice) {
   for (std::size_t i = 0; i < states_.places(id).size(); ++i) {
     const StateId state = states_.places(id)[i].first;
     if (texts.included[state] == Inclusion::Unknown) {
-      texts.included[state] =
-          includes_alone(state, slice) ? Inclusion::Included : Inclusion::Not;
+      texts.included[state] = includes_alone(state, slice) ? Inclusion::Included : Inclusion::Not;
     }
     if (texts.included[state] == Inclusion::Included) return true;
   }

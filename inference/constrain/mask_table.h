@@ -40,8 +40,8 @@ class MaskTable {
   std::shared_ptr<const AllowedTokens> allowed(ParseStates::Id id);
   /// After the token, kDead if it may not come. An end id is not for here.
   ParseStates::Id step(ParseStates::Id id, TokenId token);
-  /// True if a token that begins with `text`, and is longer, could come where the text would lead to
-  /// `after`; one such token.
+  /// True if a token that begins with `text`, and is longer, could come where the text would lead
+  /// to `after`; one such token.
   std::optional<TokenId> longer_token(std::string_view text, ParseStates::Id after);
 
   /// So large that it is time for a new one.
@@ -59,9 +59,9 @@ class MaskTable {
   /// Of each slice but the last, which has no texts.
   struct SliceTexts {
     ParseStates states;
-    std::uint8_t probe = 0;              ///< A byte that some of the texts begin with.
-    std::vector<std::uint8_t> samples;   ///< One byte of each kind that texts or grammar tell apart.
-    std::vector<Inclusion> included;     ///< By state of the grammar's automaton.
+    std::uint8_t probe = 0;             ///< A byte that some of the texts begin with.
+    std::vector<std::uint8_t> samples;  ///< One byte of each kind that texts or grammar tell apart.
+    std::vector<Inclusion> included;    ///< By state of the grammar's automaton.
   };
   std::vector<SliceTexts> slices_;
   std::vector<ParseStates::Id> way_;  ///< By depth in a tree.

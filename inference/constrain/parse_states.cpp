@@ -35,7 +35,7 @@ ParseStates::ParseStates(std::shared_ptr<const Grammar> grammar, std::vector<boo
       classes_(automaton_.classes),
       special_tokens_(std::move(special_tokens)) {
   special_tokens_.resize(automaton_.special_texts.size(), false);
-  nodes_.resize(2);  // kNowhere and kEnd
+  nodes_.resize(2);      // kNowhere and kEnd
   sets_.emplace_back();  // kDead
   steps_.assign(classes_, kDead);
   begin_set();
@@ -258,8 +258,6 @@ ParseStates::Id ParseStates::import(const ParseStates& other, Id id) {
   return finish_set();
 }
 
-std::size_t ParseStates::bytes() const {
-  return places_bytes_ + steps_.capacity() * sizeof(Id);
-}
+std::size_t ParseStates::bytes() const { return places_bytes_ + steps_.capacity() * sizeof(Id); }
 
 }  // namespace trialwright

@@ -17,8 +17,15 @@ CharSet digits() { return CharSet::of({{'0', '9'}}); }
 CharSet word_chars() { return CharSet::of({{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}}); }
 CharSet re2_spaces() { return CharSet::of({{'\t', '\n'}, {'\f', '\r'}, {' ', ' '}}); }
 CharSet ecma_spaces() {
-  return CharSet::of({{'\t', '\r'}, {' ', ' '}, {0xA0, 0xA0}, {0x1680, 0x1680}, {0x2000, 0x200A},
-                      {0x2028, 0x2029}, {0x202F, 0x202F}, {0x205F, 0x205F}, {0x3000, 0x3000},
+  return CharSet::of({{'\t', '\r'},
+                      {' ', ' '},
+                      {0xA0, 0xA0},
+                      {0x1680, 0x1680},
+                      {0x2000, 0x200A},
+                      {0x2028, 0x2029},
+                      {0x202F, 0x202F},
+                      {0x205F, 0x205F},
+                      {0x3000, 0x3000},
                       {0xFEFF, 0xFEFF}});
 }
 
@@ -134,7 +141,8 @@ class RegexParser {
     const std::size_t begin = at_;
     std::uint32_t value = 0;
     while (at_ < pattern_.size() && pattern_[at_] >= '0' && pattern_[at_] <= '9') {
-      value = std::min(kRepeatMax / 10, value) * 10 + static_cast<std::uint32_t>(pattern_[at_] - '0');
+      value =
+          std::min(kRepeatMax / 10, value) * 10 + static_cast<std::uint32_t>(pattern_[at_] - '0');
       ++at_;
     }
     if (at_ == begin) return std::nullopt;
@@ -182,7 +190,8 @@ class RegexParser {
   CharSet char_class() {
     const std::size_t begin = at_ - 1;
     const bool inverted = take('^');
-    if (next_is("]")) fail_at(begin, "an empty class is not supported; write \"\\]\" for a bracket");
+    if (next_is("]"))
+      fail_at(begin, "an empty class is not supported; write \"\\]\" for a bracket");
     CharSet set;
     while (!error_ && !take(']')) {
       if (at_ >= pattern_.size()) {

@@ -2,25 +2,22 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 
-#include "base/text.h"
 #include "inference/constrain/product.h"
-#include "inference/constrain/regex_parser.h"
-#include "inference/constrain/string_format.h"
 
 namespace trialwright {
 
 namespace {
 
 constexpr std::size_t kRulesMax = 5'000;
-constexpr std::uint32_t kCountMax = 1'000'000'000;
 
 /// Says something about values without restricting them.
 constexpr std::array<std::string_view, 17> kAnnotations = {
-    "$schema",    "$id",         "$comment",        "$defs",            "definitions", "title",
-    "deprecated", "description", "default",         "examples",         "example",     "readOnly",
-    "writeOnly",  "$anchor",     "contentEncoding", "contentMediaType", "strict"};
+    "$schema",     "$id",      "$comment",        "$defs",
+    "definitions", "title",    "deprecated",      "description",
+    "default",     "examples", "example",         "readOnly",
+    "writeOnly",   "$anchor",  "contentEncoding", "contentMediaType",
+    "strict"};
 
 /// Which keywords restrict values of which type.
 struct TypeKeywords {
@@ -33,8 +30,7 @@ const std::vector<TypeKeywords>& type_keywords() {
       {"object", {"properties", "required", "additionalProperties"}},
       {"array", {"items", "prefixItems", "additionalItems", "minItems", "maxItems"}},
       {"string", {"minLength", "maxLength", "pattern", "format"}},
-      {"number",
-       {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}},
+      {"number", {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}},
   };
   return all;
 }
@@ -179,8 +175,8 @@ StateId SchemaCompiler::listed(StateId from, const Json& schema, const std::stri
     values = schema["enum"];
   }
   if (schema.contains("const")) {
-    const bool also_listed = !schema.contains("enum") ||
-                             std::ranges::find(values, schema["const"]) != values.end();
+    const bool also_listed =
+        !schema.contains("enum") || std::ranges::find(values, schema["const"]) != values.end();
     values = Json::array();
     if (also_listed) values.push_back(schema["const"]);
   }
@@ -230,8 +226,9 @@ StateId SchemaCompiler::object(StateId from, const Json& schema, const std::stri
   }
   if (error_) return from;
   // Without a word about other properties, there are some only where none is named.
-  const Json others = schema.contains("additionalProperties") ? schema["additionalProperties"]
-                                                              : Json(!schema.contains("properties"));
+  const Json others = schema.contains("additionalProperties")
+                          ? schema["additionalProperties"]
+                          : Json(!schema.contains("properties"));
   std::vector<Property> all;
   std::vector<std::string> names;
   for (const auto& [name, inner] : properties.items()) {
@@ -292,8 +289,8 @@ StateId SchemaCompiler::other_key(StateId from, const std::vector<std::string>& 
   AutomatonBuilder any_builder;
   const RuleId any = any_builder.declare("any name");
   const StateId any_start = any_builder.state();
-  const Expression content = Expression::repeat(Expression::one_of(CharSet::all()), 0,
-                                                Expression::kUnbounded);
+  const Expression content =
+      Expression::repeat(Expression::one_of(CharSet::all()), 0, Expression::kUnbounded);
   any_builder.define(any, any_start,
                      append(any_builder, any_start, content, Spelling::InJsonString));
   AutomatonBuilder known_builder;
@@ -368,80 +365,6 @@ StateId SchemaCompiler::array(StateId from, const Json& schema, const std::strin
   return close;
 }
 
-StateId SchemaCompiler::string(StateId from, const Json& schema, const std::string& place) {
-  std::vector<Expression> all;
-  const auto add_regex = [&](const std::string& pattern, RegexDialect dialect) {
-    auto expression = parse_regex(pattern, dialect);
-    if (!expression) {
-      fail(place, "\"pattern\": " + expression.error().message);
-    } else {
-      all.push_back(*std::move(expression));
-    }
-  };
-  if (schema.contains("pattern")) {
-    if (schema["pattern"].is_string()) {
-      add_regex(schema["pattern"].get<std::string>(), RegexDialect::JsonSchema);
-    } else {
-      fail(place, "\"pattern\" must be a regular expression");
-    }
-  }
-  if (schema.contains("format")) {
-    const auto name = string_field(schema, "format");
-    const auto pattern = name ? format_pattern(*name) : std::nullopt;
-    if (pattern) {
-      add_regex(*pattern, RegexDialect::WholeText);
-    } else {
-      fail(place, "\"format\": only " + joined(format_names(), ", ") + " are supported");
-    }
-  }
-  const auto min = count_of(schema, "minLength", place);
-  const auto max = count_of(schema, "maxLength", place);
-  if (max && *max < min.value_or(0)) fail(place, "no string is that long");
-  if (min.value_or(0) > 0 || max) {
-    all.push_back(Expression::repeat(Expression::one_of(CharSet::all()), min.value_or(0),
-                                     max.value_or(Expression::kUnbounded)));
-  }
-  if (error_) return from;
-  if (all.empty()) return text_.string(from);
-  if (all.size() == 1) return text_.string(from, all.front());
-  std::vector<std::shared_ptr<const Grammar>> wanted;
-  for (const Expression& expression : all) {
-    AutomatonBuilder builder;
-    const RuleId rule = builder.declare(place);
-    const StateId start = builder.state();
-    builder.define(rule, start, append(builder, start, expression, Spelling::InJsonString));
-    auto grammar = builder.build(rule);
-    if (!grammar) {
-      fail(place, grammar.error().message);
-      return from;
-    }
-    wanted.push_back(*std::move(grammar));
-  }
-  const StateId open = text_.builder().literal(from, "\"");
-  const auto end = append_product(text_.builder(), open, wanted, {});
-  if (end) return text_.builder().literal(*end, "\"");
-  fail(place, end.error().message);
-  return from;
-}
-
-StateId SchemaCompiler::number(StateId from, const Json& schema, bool whole,
-                               const std::string& place) {
-  if (schema.contains("multipleOf") && !(whole && schema["multipleOf"] == 1)) {
-    fail(place, "\"multipleOf\" is not supported");
-  }
-  IntegerRange range;
-  range.min = limit_of(schema, "minimum", whole, place);
-  range.max = limit_of(schema, "maximum", whole, place);
-  const auto above = limit_of(schema, "exclusiveMinimum", whole, place);
-  const auto below = limit_of(schema, "exclusiveMaximum", whole, place);
-  if (above) range.min = std::max(range.min.value_or(*above), *above);
-  if (below) range.max = std::min(range.max.value_or(*below), *below);
-  if (range.min && range.max && *range.min > *range.max) fail(place, "no number is in the range");
-  if (error_) return from;
-  if (!range.min && !range.max) return whole ? text_.integer(from) : text_.number(from);
-  return whole ? text_.integer(from, range) : text_.number(from, range);
-}
-
 void SchemaCompiler::check_keywords(const Json& schema, const std::string& place) {
   for (const auto& [key, unused] : schema.items()) {
     const bool known = is_annotation(key) || !type_of_keyword(key).empty() ||
@@ -469,8 +392,9 @@ SchemaCompiler::Types SchemaCompiler::types_of(const Json& schema, const std::st
       const auto is_named = [&](const std::string& one) { return name == one; };
       const bool known = name == "integer" || std::ranges::any_of(all, is_named);
       if (!known) {
-        fail(place, "\"type\" must be one of object, array, string, number, integer, boolean, "
-                    "null, or a list of them");
+        fail(place,
+             "\"type\" must be one of object, array, string, number, integer, boolean, "
+             "null, or a list of them");
         return {};
       }
       types.push_back(name.get<std::string>());
@@ -482,46 +406,6 @@ SchemaCompiler::Types SchemaCompiler::types_of(const Json& schema, const std::st
     types.emplace_back("null");
   }
   return types;
-}
-
-std::optional<std::uint32_t> SchemaCompiler::count_of(const Json& schema, const char* key,
-                                                      const std::string& place) {
-  if (!schema.contains(key)) return std::nullopt;
-  const Json& value = schema[key];
-  const bool right = value.is_number() && value.get<double>() >= 0 &&
-                     value.get<double>() == std::floor(value.get<double>());
-  if (!right) {
-    fail(place, std::string("\"") + key + "\" must be a whole number, not negative");
-    return std::nullopt;
-  }
-  return static_cast<std::uint32_t>(std::min<double>(value.get<double>(), kCountMax));
-}
-
-/// The first number inside the limit. Fractions are kept away from only where they do not matter.
-std::optional<std::int64_t> SchemaCompiler::limit_of(const Json& schema, const char* key,
-                                                     bool whole, const std::string& place) {
-  if (!schema.contains(key)) return std::nullopt;
-  const Json& value = schema[key];
-  if (!value.is_number()) {
-    fail(place, std::string("\"") + key + "\" must be a number");
-    return std::nullopt;
-  }
-  constexpr double kFar = 1e18;
-  const double limit = std::clamp(value.get<double>(), -kFar, kFar);
-  const bool exclusive = std::string_view(key).starts_with("exclusive");
-  const bool is_min = std::string_view(key).ends_with("inimum");
-  if (!whole && (exclusive || limit != std::floor(limit))) {
-    fail(place, std::string("\"") + key + "\" of a number that is not an integer is supported " +
-                    "for whole limits only, and not exclusive");
-    return std::nullopt;
-  }
-  // Integers are taken as they are: a double does not hold all of them.
-  const auto near = value.is_number_integer() && std::abs(limit) < kFar
-                        ? value.get<std::int64_t>()
-                        : static_cast<std::int64_t>(is_min ? std::ceil(limit) : std::floor(limit));
-  const bool on_limit = static_cast<double>(near) == limit;
-  if (!exclusive || !on_limit) return near;
-  return is_min ? near + 1 : near - 1;
 }
 
 const Json* SchemaCompiler::target_of(const Json& reference, const std::string& place) {

@@ -42,15 +42,15 @@ std::vector<TrieNode> nodes_of(std::span<const std::pair<std::string_view, Token
   };
   std::string_view last;
   for (const auto& [text, id] : sorted) {
-    const auto [end, unused] =
-        std::mismatch(text.begin(), text.end(), last.begin(), last.end());
+    const auto [end, unused] = std::mismatch(text.begin(), text.end(), last.begin(), last.end());
     auto common = static_cast<std::size_t>(end - text.begin());
     // A second token with the same bytes gets a node beside the first one's.
     if (common == text.size()) --common;
     leave(common);
     for (std::size_t i = common; i < text.size(); ++i) {
       way.push_back(nodes.size());
-      nodes.push_back({1, -1, static_cast<std::uint16_t>(i + 1), static_cast<std::uint8_t>(text[i])});
+      nodes.push_back(
+          {1, -1, static_cast<std::uint16_t>(i + 1), static_cast<std::uint8_t>(text[i])});
     }
     nodes.back().token = id;
     last = text;
@@ -97,8 +97,8 @@ TokenTrie::TokenTrie(std::span<const TrieToken> tokens) {
     TokenMask mask(vocabulary_size());
     for (const auto& [text, id] : members[i]) mask.add(id);
     std::ranges::sort(members[i]);
-    slices_.push_back({texts[i], nodes_of(members[i]), std::move(mask),
-                       static_cast<int>(members[i].size())});
+    slices_.push_back(
+        {texts[i], nodes_of(members[i]), std::move(mask), static_cast<int>(members[i].size())});
   }
 }
 

@@ -30,9 +30,9 @@ struct TrieToken {
 ///
 /// A node is followed by what goes on from it; who does not want that skips `size` nodes.
 struct TrieNode {
-  std::uint32_t size = 1;    ///< Nodes of the subtree, this one included.
-  TokenId token = -1;        ///< That ends here. Two tokens with equal bytes have two nodes.
-  std::uint16_t depth = 0;   ///< How many bytes lead here, at least 1.
+  std::uint32_t size = 1;   ///< Nodes of the subtree, this one included.
+  TokenId token = -1;       ///< That ends here. Two tokens with equal bytes have two nodes.
+  std::uint16_t depth = 0;  ///< How many bytes lead here, at least 1.
   std::uint8_t byte = 0;
 };
 
@@ -59,9 +59,9 @@ class TokenTrie {
   [[nodiscard]] std::span<const TokenSlice> slices() const { return slices_; }
   [[nodiscard]] int vocabulary_size() const { return static_cast<int>(offsets_.size()) - 1; }
   [[nodiscard]] std::string_view bytes(TokenId id) const {
-    return std::string_view(bytes_).substr(offsets_[static_cast<std::size_t>(id)],
-                                           offsets_[static_cast<std::size_t>(id) + 1] -
-                                               offsets_[static_cast<std::size_t>(id)]);
+    return std::string_view(bytes_).substr(
+        offsets_[static_cast<std::size_t>(id)],
+        offsets_[static_cast<std::size_t>(id) + 1] - offsets_[static_cast<std::size_t>(id)]);
   }
   /// False for special and unused tokens, which have no place in the slices.
   [[nodiscard]] bool is_text(TokenId id) const;

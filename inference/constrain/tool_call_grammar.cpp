@@ -16,35 +16,35 @@ using Mode = ToolCallChoice::Mode;
 
 /// How a family writes calls, in the words of its chat templates.
 struct CallSyntax {
-  std::string_view tag;         ///< What turns text into calls.
-  bool tag_always = true;       ///< Whether a message that begins with a call has the tag too.
-  std::string_view before;      ///< From the tag to the call.
-  std::string_view arguments;   ///< The name of the arguments.
-  std::string_view after;       ///< From the call to its closing tag.
-  std::string_view close;       ///< The closing tag, if any.
-  std::string_view separator;   ///< Between two calls.
-  bool tag_each = true;         ///< Whether every call has a tag, or only the first.
-  std::string_view text;        ///< What the text before a tag must look like.
+  std::string_view tag;        ///< What turns text into calls.
+  bool tag_always = true;      ///< Whether a message that begins with a call has the tag too.
+  std::string_view before;     ///< From the tag to the call.
+  std::string_view arguments;  ///< The name of the arguments.
+  std::string_view after;      ///< From the call to its closing tag.
+  std::string_view close;      ///< The closing tag, if any.
+  std::string_view separator;  ///< Between two calls.
+  bool tag_each = true;        ///< Whether every call has a tag, or only the first.
+  std::string_view text;       ///< What the text before a tag must look like.
 };
 
 constexpr std::string_view kAnyText = R"([\x00-\x{10FFFF}]*)";
 
 CallSyntax syntax_of(ToolCallFormat format) {
   if (format == ToolCallFormat::Hermes) {
-    return {"<tool_call>", true,  "\n",         "arguments", "\n", "</tool_call>",
-            "\n",          true, kAnyText};
+    return {"<tool_call>", true, "\n", "arguments", "\n", "</tool_call>", "\n", true, kAnyText};
   }
   // A message that begins with a brace is read as a call, so text begins otherwise.
-  return {kPythonTag, false, "", "parameters", "", "", "; ", false,
-          R"([\t-\r ]*([^\t-\r {][\x00-\x{10FFFF}]*)?)"};
+  return {kPythonTag,   false, "",
+          "parameters", "",    "",
+          "; ",         false, R"([\t-\r ]*([^\t-\r {][\x00-\x{10FFFF}]*)?)"};
 }
 
 /// Appends text that looks as it must and does not hold the tag.
 Result<StateId> append_text(AutomatonBuilder& builder, StateId from, const CallSyntax& syntax) {
   auto wanted = compile_regex(syntax.text);
   std::string tag;
-  for (const char c : syntax.tag) tag += std::string("\\x{") + "0123456789abcdef"[c / 16] +
-                                         "0123456789abcdef"[c % 16] + "}";
+  for (const char c : syntax.tag)
+    tag += std::string("\\x{") + "0123456789abcdef"[c / 16] + "0123456789abcdef"[c % 16] + "}";
   auto unwanted = compile_regex(std::string(kAnyText) + tag + std::string(kAnyText));
   CHECK(wanted && unwanted, "the expressions are ours");
   return append_product(builder, from, {&*wanted, 1}, {&*unwanted, 1});
@@ -90,8 +90,7 @@ class ToolCallCompiler {
  private:
   /// From behind the opening tag to behind the closing one.
   Result<StateId> append_call(StateId from) {
-    const StateId open =
-        builder_.literal(from, std::string(syntax_.before) + R"({"name": )");
+    const StateId open = builder_.literal(from, std::string(syntax_.before) + R"({"name": )");
     const StateId close = builder_.state();
     for (const ToolDefinition& tool : tools_) {
       // Arguments are an object, whether the schema says so or not.
@@ -99,8 +98,7 @@ class ToolCallCompiler {
       if (schema.is_object() && !schema.contains("type") && !schema.contains("$ref")) {
         schema["type"] = "object";
       }
-      auto arguments =
-          SchemaCompiler(text_, schema, "the tool \"" + tool.name + "\": #").compile();
+      auto arguments = SchemaCompiler(text_, schema, "the tool \"" + tool.name + "\": #").compile();
       if (!arguments) return arguments.error();
       const StateId name = builder_.literal(open, to_text(Json(tool.name)));
       const StateId key = builder_.literal(name, ", \"" + std::string(syntax_.arguments) + "\": ");

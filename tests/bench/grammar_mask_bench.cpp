@@ -4,8 +4,9 @@
 //   grammar_mask_bench [VOCABULARY.gguf]
 //
 // Without a file, the vocabulary is put together from those in the shared data folder: real tokens,
-// as many as Gemma 3 has. Times are microseconds on one thread. "first" is a grammar that nobody has
-// met before, "again" the same documents once more: what trials of one task see from the second on.
+// as many as Gemma 3 has. Times are microseconds on one thread. "first" is a grammar that nobody
+// has met before, "again" the same documents once more: what trials of one task see from the second
+// on.
 
 #include <algorithm>
 #include <chrono>
@@ -39,44 +40,58 @@ std::shared_ptr<const Grammar> schema(std::string_view text) {
 
 std::vector<Workload> workloads() {
   std::vector<Workload> all;
-  all.push_back({"nested objects",
-                 schema(R"({"type":"object","properties":{
+  all.push_back(
+      {"nested objects",
+       schema(R"({"type":"object","properties":{
     "user":{"type":"object","properties":{"name":{"type":"string"},"email":{"type":"string","format":"email"},
       "address":{"type":"object","properties":{"street":{"type":"string"},"city":{"type":"string"},
         "zip":{"type":"string","pattern":"^[0-9]{5}$"}},"required":["street","city"]}},
       "required":["name","address"]},
     "active":{"type":"boolean"}},"required":["user"]})"),
-                 {R"({"user": {"name": "Ada Lovelace", "email": "ada@example.org", "address": {"street": "12 St James's Square", "city": "London", "zip": "12345"}}, "active": true})",
-                  R"({"user":{"name":"Grace Hopper","address":{"street":"1 Navy Yard, Building 42","city":"Washington"}}})"}});
-  all.push_back({"enums",
-                 schema(R"({"type":"object","properties":{
+       {R"({"user": {"name": "Ada Lovelace", "email": "ada@example.org", "address": {"street": "12 St James's Square", "city": "London", "zip": "12345"}}, "active": true})",
+        R"({"user":{"name":"Grace Hopper","address":{"street":"1 Navy Yard, Building 42","city":"Washington"}}})"}});
+  all.push_back(
+      {"enums",
+       schema(R"({"type":"object","properties":{
     "status":{"enum":["open","closed","in_progress","blocked","wont_fix"]},
     "severity":{"enum":["low","medium","high","critical"]},"labels":{"type":"array","items":{"enum":["bug","feature","docs","ci"]}}},
     "required":["status","severity","labels"]})"),
-                 {R"({"status": "in_progress", "severity": "critical", "labels": ["bug", "ci", "docs"]})",
-                  R"({"status":"open","severity":"low","labels":[]})"}});
-  all.push_back({"array of objects",
-                 schema(R"({"type":"array","items":{"type":"object","properties":{
+       {R"({"status": "in_progress", "severity": "critical", "labels": ["bug", "ci", "docs"]})",
+        R"({"status":"open","severity":"low","labels":[]})"}});
+  all.push_back(
+      {"array of objects",
+       schema(R"({"type":"array","items":{"type":"object","properties":{
     "id":{"type":"integer"},"title":{"type":"string"},"price":{"type":"number"},"tags":{"type":"array","items":{"type":"string"}}},
     "required":["id","title","price"]}})"),
-                 {R"([{"id": 1, "title": "A wooden chair", "price": 49.99, "tags": ["home", "garden furniture"]}, {"id": 2, "title": "Ein großer Tisch", "price": 120}, {"id": 3, "title": "Lamp \"Luna\"", "price": 15.5, "tags": []}])"}});
-  all.push_back({"free strings",
-                 schema(R"({"type":"object","properties":{"thought":{"type":"string"},"answer":{"type":"string"}},
+       {R"([{"id": 1, "title": "A wooden chair", "price": 49.99, "tags": ["home", "garden furniture"]}, {"id": 2, "title": "Ein großer Tisch", "price": 120}, {"id": 3, "title": "Lamp \"Luna\"", "price": 15.5, "tags": []}])"}});
+  all.push_back(
+      {"free strings",
+       schema(
+           R"({"type":"object","properties":{"thought":{"type":"string"},"answer":{"type":"string"}},
     "required":["thought","answer"]})"),
-                 {R"({"thought": "The user wants to know how many files there are in the folder, so I should list them first.\nThen I count the lines: \"wc -l\" does that.", "answer": "There are 12 files in the folder; the largest is data.csv with 3,204 lines."})"}});
-  all.push_back({"strings of bounded length",
-                 schema(R"({"type":"object","properties":{"title":{"type":"string","maxLength":60},"summary":{"type":"string","minLength":10,"maxLength":200}},
+       {R"({"thought": "The user wants to know how many files there are in the folder, so I should list them first.\nThen I count the lines: \"wc -l\" does that.", "answer": "There are 12 files in the folder; the largest is data.csv with 3,204 lines."})"}});
+  all.push_back(
+      {"strings of bounded length",
+       schema(
+           R"({"type":"object","properties":{"title":{"type":"string","maxLength":60},"summary":{"type":"string","minLength":10,"maxLength":200}},
     "required":["title","summary"]})"),
-                 {R"({"title": "Fast masks for small models", "summary": "A table of automaton states answers most questions before they are asked, and what is left is a short walk over a tree of tokens."})"}});
-  all.push_back({"numbers",
-                 schema(R"({"type":"object","properties":{"x":{"type":"number"},"n":{"type":"integer","minimum":0,"maximum":5000},
+       {R"({"title": "Fast masks for small models", "summary": "A table of automaton states answers most questions before they are asked, and what is left is a short walk over a tree of tokens."})"}});
+  all.push_back(
+      {"numbers",
+       schema(
+           R"({"type":"object","properties":{"x":{"type":"number"},"n":{"type":"integer","minimum":0,"maximum":5000},
     "list":{"type":"array","items":{"type":"number"},"maxItems":20}},"required":["x","n","list"]})"),
-                 {R"({"x": -12.375e-3, "n": 4821, "list": [1, 2.5, 3.14159, 42, 1000000, 0.001]})"}});
-  all.push_back({"any JSON", schema("{}"),
-                 {R"({"name": "config", "values": [1, true, null, {"deep": ["text", {"a": "b"}]}], "note": "free form"})"}});
+       {R"({"x": -12.375e-3, "n": 4821, "list": [1, 2.5, 3.14159, 42, 1000000, 0.001]})"}});
+  all.push_back(
+      {"any JSON",
+       schema("{}"),
+       {R"({"name": "config", "values": [1, true, null, {"deep": ["text", {"a": "b"}]}], "note": "free form"})"}});
   auto regex = compile_regex(R"([A-Z][a-z]+( [A-Z][a-z]+)*, \d{4}-\d\d-\d\d: [a-z ,]{1,120}\.)");
   CHECK(regex, "the expression is right");
-  all.push_back({"regex", *regex, {"Ada Lovelace, 1843-09-01: notes on the analytical engine, with a program for numbers."}});
+  all.push_back(
+      {"regex",
+       *regex,
+       {"Ada Lovelace, 1843-09-01: notes on the analytical engine, with a program for numbers."}});
   auto gbnf = compile_gbnf(R"(root ::= expr
 expr ::= term (ws [-+] ws term)*
 term ::= factor (ws [*/] ws factor)*
@@ -85,7 +100,9 @@ number ::= [0-9]+ ("." [0-9]+)?
 ws ::= " "?
 )");
   CHECK(gbnf, "the grammar is right");
-  all.push_back({"GBNF arithmetic", *gbnf, {"(12 + 3.5) * -(4 - 100 / (2 * 7)) + 1234567 * (1 + (2 + (3 + 4)))"}});
+  all.push_back({"GBNF arithmetic",
+                 *gbnf,
+                 {"(12 + 3.5) * -(4 - 100 / (2 * 7)) + 1234567 * (1 + (2 + (3 + 4)))"}});
   return all;
 }
 
@@ -110,11 +127,14 @@ Result<std::vector<TrieToken>> read_tokens(const std::string& path) {
 std::vector<TrieToken> joined_vocabularies() {
   std::vector<TrieToken> all;
   std::set<std::string> known;
-  for (const char* const name : {"llama-bpe", "qwen2", "deepseek-coder", "starcoder", "gpt-2", "llama-spm"}) {
-    auto tokens = read_tokens(std::string(TRIALWRIGHT_SHARED_DATA_FOLDER) + "/tokenizers/ggml-vocab-" + name + ".gguf");
+  for (const char* const name :
+       {"llama-bpe", "qwen2", "deepseek-coder", "starcoder", "gpt-2", "llama-spm"}) {
+    auto tokens = read_tokens(std::string(TRIALWRIGHT_SHARED_DATA_FOLDER) +
+                              "/tokenizers/ggml-vocab-" + name + ".gguf");
     if (!tokens) continue;
     for (TrieToken& token : *tokens) {
-      if (token.kind == TrieToken::Kind::Text && known.insert(token.bytes).second) all.push_back(std::move(token));
+      if (token.kind == TrieToken::Kind::Text && known.insert(token.bytes).second)
+        all.push_back(std::move(token));
     }
   }
   // There are not that many different ones; words with the other kind of first letter fill up.
@@ -144,9 +164,11 @@ TokenId next_token(const std::vector<std::vector<TokenId>>& by_byte, const Token
 void print(const char* name, std::vector<double>& microseconds) {
   std::ranges::sort(microseconds);
   const auto at = [&](double part) {
-    return microseconds[static_cast<std::size_t>(part * static_cast<double>(microseconds.size() - 1))];
+    return microseconds[static_cast<std::size_t>(part *
+                                                 static_cast<double>(microseconds.size() - 1))];
   };
-  std::printf("%-32s %6zu %8.1f %8.1f %8.1f\n", name, microseconds.size(), at(0.5), at(0.99), at(1));
+  std::printf("%-32s %6zu %8.1f %8.1f %8.1f\n", name, microseconds.size(), at(0.5), at(0.99),
+              at(1));
 }
 
 int run(int argc, char** argv) {

@@ -19,13 +19,11 @@ constexpr std::string_view kArithmetic = R"(
 root ::= expr
 expr ::= term (ws ("+" | "-") ws term)*
 term ::= factor (ws [*/] ws factor)*
-factor ::= number | "(" ws expr ws ")" | "-" factor
-number ::= [0-9]+ ("." [0-9]{1,3})?
-ws ::= " "?
-)";
+factor ::= number | "(" ws expr ws ")" | "-" factor number ::
+                                             = [0 - 9] + ("." [0 - 9] { 1, 3 }) ? ws :: = " " ?) ";
 
-/// The second way to read kArithmetic.
-class Arithmetic {
+    /// The second way to read kArithmetic.
+    class Arithmetic {
  public:
   explicit Arithmetic(std::string_view text) : text_(text) {}
   bool right() { return expr() && at_ == text_.size(); }
@@ -107,7 +105,8 @@ TEST(Gbnf, AgreesWithAnotherReaderOnRandomTexts) {
   int right = 0;
   for (int i = 0; i < 5000; ++i) {
     std::string text;
-    for (std::uint64_t n = random.below(8); n > 0; --n) text += letters[random.below(letters.size())];
+    for (std::uint64_t n = random.below(8); n > 0; --n)
+      text += letters[random.below(letters.size())];
     const bool wanted = Arithmetic(text).right();
     right += wanted ? 1 : 0;
     EXPECT_EQ(matches(grammar, text), wanted) << text;
@@ -123,9 +122,15 @@ TEST(Gbnf, ReadsAllOfLlamaCppsNotation) {
   EXPECT_TRUE(matches(grammar, "x-yendendoopp"));
   EXPECT_FALSE(matches(grammar, "x-yendendopppp"));
   EXPECT_FALSE(matches(grammar, "xendo"));
-  EXPECT_TRUE(matches(grammar, "a\n\"\\A\xC3\xA9\xF0\x9F\x98\x80" "d\xE6\x97\xA5"));
-  EXPECT_FALSE(matches(grammar, "a\n\"\\A\xC3\xA9\xF0\x9F\x98\x80" "]x"));
-  EXPECT_FALSE(matches(grammar, "a\n\"\\A\xC3\xA9\xF0\x9F\x98\x80" "-x"));
+  EXPECT_TRUE(matches(grammar,
+                      "a\n\"\\A\xC3\xA9\xF0\x9F\x98\x80"
+                      "d\xE6\x97\xA5"));
+  EXPECT_FALSE(matches(grammar,
+                       "a\n\"\\A\xC3\xA9\xF0\x9F\x98\x80"
+                       "]x"));
+  EXPECT_FALSE(matches(grammar,
+                       "a\n\"\\A\xC3\xA9\xF0\x9F\x98\x80"
+                       "-x"));
 }
 
 TEST(Gbnf, TakesAmbiguousAndNullableRules) {
@@ -182,11 +187,11 @@ TEST(Gbnf, NamesTheLineOfWhatItCannotRead) {
             "the grammar: line 1: the text in quotes does not end");
   EXPECT_EQ(error_of(compile_gbnf("root ::= a\n")),
             "the grammar: line 1: the rule \"a\" is not defined");
-  EXPECT_EQ(error_of(compile_gbnf("a ::= \"x\"\n")), "the grammar: the grammar has no rule \"root\"");
+  EXPECT_EQ(error_of(compile_gbnf("a ::= \"x\"\n")),
+            "the grammar: the grammar has no rule \"root\"");
   EXPECT_EQ(error_of(compile_gbnf("root ::= \"x\"\nroot ::= \"y\"\n")),
             "the grammar: line 2: the rule \"root\" is defined twice");
-  EXPECT_EQ(error_of(compile_gbnf("root ::= [a\n")),
-            "the grammar: line 1: the class does not end");
+  EXPECT_EQ(error_of(compile_gbnf("root ::= [a\n")), "the grammar: line 1: the class does not end");
   EXPECT_EQ(error_of(compile_gbnf("root ::= (\"a\"\n")),
             "the grammar: line 1: the group does not end");
   EXPECT_EQ(error_of(compile_gbnf("root ::= \"\\q\"\n")),

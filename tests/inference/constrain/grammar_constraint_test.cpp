@@ -49,7 +49,7 @@ TEST(GrammarConstraint, DoesNotForceWhatCouldBeTheStartOfALongerToken) {
   const WordVocabulary vocabulary;
   const auto grammar = schema(
       R"({"type":"object","properties":{"orderId":{"type":"string"},"orderName":{"type":"string"}},
-          "minLength":1,"anyOf":[{"required":["orderId"]},{"required":["orderName"]}]})");
+          "anyOf":[{"required":["orderId"]},{"required":["orderName"]}]})");
   GrammarConstraint match = vocabulary.match(grammar);
   EXPECT_THAT(texts_of(*vocabulary.trie(), match.forced()), ElementsAre("{\""));
   match.accept(vocabulary.id_of("{\""));
@@ -67,8 +67,9 @@ TEST(GrammarConstraint, ForcesTheWholeOfATextThatNothingLongerBeginsWith) {
 
 TEST(GrammarConstraint, HoldsBackATokenThatWhatFollowsWouldDrawDifferently) {
   // "ab" is a token, but before "c" the tokenizer takes "a" and "bc".
-  const std::vector<TrieToken> tokens = {{"a", {}}, {"b", {}}, {"c", {}}, {"ab", {}}, {"bc", {}},
-                                         {"<end>", TrieToken::Kind::Special}, {"x", {}}};
+  const std::vector<TrieToken> tokens = {
+      {"a", {}}, {"b", {}}, {"c", {}}, {"ab", {}}, {"bc", {}}, {"<end>", TrieToken::Kind::Special},
+      {"x", {}}};
   const EncodeText encode = [](std::string_view text) {
     std::vector<TokenId> ids;
     while (!text.empty()) {
@@ -153,7 +154,8 @@ TEST(GrammarConstraint, SharesAGrammarBetweenThreads) {
         for (int i = 0; i < 200; ++i) {
           const auto words = match.allowed();
           TokenId id = static_cast<TokenId>(random.below(256));
-          while (((words[static_cast<std::size_t>(id) / 64] >> (id % 64)) & 1U) == 0) id = (id + 1) % 300;
+          while (((words[static_cast<std::size_t>(id) / 64] >> (id % 64)) & 1U) == 0)
+            id = (id + 1) % 300;
           if (id == vocabulary.end()) break;
           match.accept(id);
           text += vocabulary.trie()->bytes(id);
@@ -165,7 +167,8 @@ TEST(GrammarConstraint, SharesAGrammarBetweenThreads) {
 }
 
 TEST(GrammarConstraint, RefusesVocabulariesThatCannotSpellTheGrammar) {
-  const std::vector<TrieToken> tokens = {{"a", {}}, {"bc", {}}, {"<end>", TrieToken::Kind::Special}};
+  const std::vector<TrieToken> tokens = {
+      {"a", {}}, {"bc", {}}, {"<end>", TrieToken::Kind::Special}};
   const auto trie = TokenTrie::build(tokens);
   EXPECT_TRUE(TokenGrammar::create(regex("a+"), trie, {2}));
   const auto refused = TokenGrammar::create(regex("abc"), trie, {2});
@@ -213,10 +216,11 @@ TEST_P(RealVocabulary, TakesTheTokensOfTextsAndForcesOnlyThem) {
   ASSERT_TRUE(shared) << shared.error().message;
   const EncodeText encode = text_encoder(*tokenizer);
   int forced = 0;
-  for (const std::string text :
-       {R"({"orderId": 123456, "kind": "larger", "name_of_the_person": ["Ann", "Öl \"日本\" 🙂", ""]})",
-        R"({"orderName":"a\nb","kind":"small one","name_of_the_person":[]})",
-        R"({"kind": "large", "name_of_the_person": ["                   x"]})"}) {
+  for (
+      const std::string text :
+      {R"({"orderId": 123456, "kind": "larger", "name_of_the_person": ["Ann", "Öl \"日本\" 🙂", ""]})",
+       R"({"orderName":"a\nb","kind":"small one","name_of_the_person":[]})",
+       R"({"kind": "large", "name_of_the_person": ["                   x"]})"}) {
     GrammarConstraint match(*shared, encode);
     const std::vector<TokenId> ids = encode(text);
     ASSERT_EQ(tokenizer->decode(ids), text);

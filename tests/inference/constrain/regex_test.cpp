@@ -43,7 +43,8 @@ TEST(Regex, AgreesWithRe2OnRandomTexts) {
     ASSERT_TRUE(expected.ok()) << pattern;
     for (int i = 0; i < 400; ++i) {
       std::string text;
-      for (std::uint64_t n = random.below(7); n > 0; --n) text += letters[random.below(letters.size())];
+      for (std::uint64_t n = random.below(7); n > 0; --n)
+        text += letters[random.below(letters.size())];
       const bool wanted = is_utf8(text) && RE2::FullMatch(text, expected);
       matched += wanted ? 1 : 0;
       EXPECT_EQ(matches(*grammar, text), wanted) << pattern << " on " << text;

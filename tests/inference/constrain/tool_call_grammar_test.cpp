@@ -63,14 +63,16 @@ TEST(ToolCallGrammar, RequiresCallsOrOneOfOneTool) {
   const auto named = grammar_of(ToolCallFormat::Hermes, {Mode::Named, "done", true});
   EXPECT_TRUE(matches(named, call));
   EXPECT_FALSE(matches(named, call + "\n" + call));
-  EXPECT_FALSE(matches(named, "<tool_call>\n{\"name\": \"read\", \"arguments\": {\"n\": 1}}\n</tool_call>"));
+  EXPECT_FALSE(
+      matches(named, "<tool_call>\n{\"name\": \"read\", \"arguments\": {\"n\": 1}}\n</tool_call>"));
 }
 
 TEST(ToolCallGrammar, TakesWholeMessagesOfLlama3) {
   const auto grammar = grammar_of(ToolCallFormat::Llama3, {});
   EXPECT_TRUE(matches(grammar, R"({"name": "done", "parameters": {}})"));
   EXPECT_TRUE(matches(grammar, R"(<|python_tag|>{"name": "read", "parameters": {"n":1}})"));
-  EXPECT_TRUE(matches(grammar, R"({"name": "done", "parameters": {}}; {"name": "done", "parameters": {}})"));
+  EXPECT_TRUE(matches(grammar,
+                      R"({"name": "done", "parameters": {}}; {"name": "done", "parameters": {}})"));
   EXPECT_TRUE(matches(grammar, "Just text with {braces}."));
   EXPECT_FALSE(matches(grammar, R"({"name": "undone", "parameters": {}})"));
   EXPECT_FALSE(matches(grammar, R"( {"name": "undone", "parameters": {}})"));

@@ -33,10 +33,23 @@ WordVocabulary::WordVocabulary(std::vector<std::string> words) {
   for (unsigned byte = 0; byte < 256; ++byte) {
     tokens_.push_back({std::string(1, static_cast<char>(byte)), TrieToken::Kind::Text});
   }
-  for (const char* const word :
-       {"{\"", "\":", "\": ", "\",", "\", \"", "\"}", "}}", "\"]", "],", "[[", "null", "true", "false",
-        "name", "order", "orderId", "Id", " the", "the", "12", "123", "0.", "\\n", "\\\"", "é",
-        "日本", "\xE6\x97", "a\"", "tool", "<too", "  ", "\n\n", "arguments", "\"arguments\": {"}) {
+  for (const char* const word : {"{\"",       "\":",
+                                 "\": ",      "\",",
+                                 "\", \"",    "\"}",
+                                 "}}",        "\"]",
+                                 "],",        "[[",
+                                 "null",      "true",
+                                 "false",     "name",
+                                 "order",     "orderId",
+                                 "Id",        " the",
+                                 "the",       "12",
+                                 "123",       "0.",
+                                 "\\n",       "\\\"",
+                                 "é",         "日本",
+                                 "\xE6\x97",  "a\"",
+                                 "tool",      "<too",
+                                 "  ",        "\n\n",
+                                 "arguments", "\"arguments\": {"}) {
     tokens_.push_back({word, TrieToken::Kind::Text});
   }
   for (std::string& word : words) tokens_.push_back({std::move(word), TrieToken::Kind::Text});
