@@ -92,13 +92,13 @@ std::vector<Workload> workloads() {
       {"regex",
        *regex,
        {"Ada Lovelace, 1843-09-01: notes on the analytical engine, with a program for numbers."}});
-  auto gbnf = compile_gbnf(R"(root ::= expr
+  auto gbnf = compile_gbnf(R"gbnf(root ::= expr
 expr ::= term (ws [-+] ws term)*
 term ::= factor (ws [*/] ws factor)*
 factor ::= number | "(" ws expr ws ")" | "-" factor
 number ::= [0-9]+ ("." [0-9]+)?
 ws ::= " "?
-)");
+)gbnf");
   CHECK(gbnf, "the grammar is right");
   all.push_back({"GBNF arithmetic",
                  *gbnf,

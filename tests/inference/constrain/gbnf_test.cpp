@@ -14,16 +14,18 @@ std::shared_ptr<const Grammar> gbnf(std::string_view text) {
   return *grammar;
 }
 
-constexpr std::string_view kArithmetic = R"(
+constexpr std::string_view kArithmetic = R"gbnf(
 # Sums of products, as a person writes them.
 root ::= expr
 expr ::= term (ws ("+" | "-") ws term)*
 term ::= factor (ws [*/] ws factor)*
-factor ::= number | "(" ws expr ws ")" | "-" factor number ::
-                                             = [0 - 9] + ("." [0 - 9] { 1, 3 }) ? ws :: = " " ?) ";
+factor ::= number | "(" ws expr ws ")" | "-" factor
+number ::= [0-9]+ ("." [0-9]{1,3})?
+ws ::= " "?
+)gbnf";
 
-    /// The second way to read kArithmetic.
-    class Arithmetic {
+/// The second way to read kArithmetic.
+class Arithmetic {
  public:
   explicit Arithmetic(std::string_view text) : text_(text) {}
   bool right() { return expr() && at_ == text_.size(); }

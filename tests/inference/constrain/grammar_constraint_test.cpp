@@ -244,9 +244,10 @@ TEST_P(RealVocabulary, TakesTheTokensOfTextsAndForcesOnlyThem) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, RealVocabulary, testing::ValuesIn(golden_vocabularies()),
-                         [](const auto& info) {
-                           std::string name = info.param;
+                         [](const auto& vocabulary) {
+                           std::string name = vocabulary.param;
                            std::ranges::replace(name, '-', '_');
+                           std::ranges::replace(name, '.', '_');
                            return name;
                          });
 

@@ -43,7 +43,7 @@ TEST(ToolCallGrammar, TakesTextAndThenCalls) {
                     "\"lines\": 3}}\n</tool_call>")}) {
     EXPECT_TRUE(matches(grammar, text)) << text;
   }
-  for (const std::string& text :
+  for (const char* const text :
        {"<tool_call>", "a <tool_call>b", "<tool_call>\n{\"name\": \"undone\", \"arguments\": {}}",
         "<tool_call>\n{\"name\": \"done\", \"arguments\": {\"x\":1}}\n</tool_call>",
         "<tool_call>\n{\"name\": \"read\", \"arguments\": {\"n\": 3}}\n</tool_call>"}) {
@@ -92,7 +92,9 @@ TEST(ToolCallGrammar, WalksAreReadAsCallsOfTheTools) {
         if (!walked.ended) continue;
         const ParsedToolCalls parsed = parse_tool_calls(format, walked.text);
         EXPECT_THAT(parsed.errors, testing::IsEmpty()) << walked.text;
-        if (mode != Mode::Auto) EXPECT_FALSE(parsed.calls.empty()) << walked.text;
+        if (mode != Mode::Auto) {
+          EXPECT_FALSE(parsed.calls.empty()) << walked.text;
+        }
         calls += static_cast<int>(parsed.calls.size());
         for (const ToolCall& call : parsed.calls) {
           const auto all = tools();
