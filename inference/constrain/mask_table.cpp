@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <unordered_set>
 
 #include "base/check.h"
 
@@ -54,14 +55,15 @@ std::shared_ptr<const AllowedTokens> MaskTable::allowed(ParseStates::Id id) {
   auto allowed = std::make_shared<AllowedTokens>();
   allowed->mask = TokenMask(trie.vocabulary_size());
   const auto slices = trie.slices();
-  if (states_.takes_bytes(id)) {
-    for (std::size_t i = 0; i < slices.size(); ++i) {
-      if (slices[i].texts && includes(id, i)) {
-        allowed->mask.add(slices[i].mask);
-        allowed->count += slices[i].tokens;
-      } else {
-        allowed->count += walk(slices[i].nodes, id, allowed->mask);
-      }
+  std::vector<bool> included(slices.size(), false);
+  // From the last on, so that a slice is not looked at when one that holds more is included.
+  for (std::size_t i = slices.size(); i-- > 0 && states_.takes_bytes(id);) {
+    included[i] = included[slices[i].within] || (slices[i].texts && includes(id, i));
+    if (included[i]) {
+      allowed->mask.add(slices[i].mask);
+      allowed->count += slices[i].tokens;
+    } else {
+      allowed->count += walk(slices[i].nodes, id, allowed->mask);
     }
   }
   const auto add = [&](TokenId token) {
@@ -121,7 +123,7 @@ bool MaskTable::includes_alone(StateId state, std::size_t slice) {
   if (std::ranges::none_of(automaton.bytes_from(state), covers)) return false;
   std::vector<std::pair<ParseStates::Id, ParseStates::Id>> pairs = {
       {texts.states.start(), states_.alone(state)}};
-  std::set<std::pair<ParseStates::Id, ParseStates::Id>> seen = {pairs.front()};
+  std::unordered_set<std::uint64_t> seen;
   while (!pairs.empty()) {
     const auto [text, here] = pairs.back();
     pairs.pop_back();
@@ -130,7 +132,8 @@ bool MaskTable::includes_alone(StateId state, std::size_t slice) {
       if (next_text == ParseStates::kDead) continue;
       const ParseStates::Id next = states_.step(here, byte);
       if (next == ParseStates::kDead) return false;
-      if (seen.emplace(next_text, next).second) pairs.emplace_back(next_text, next);
+      const std::uint64_t key = (std::uint64_t{next_text} << 32U) | next;
+      if (seen.insert(key).second) pairs.emplace_back(next_text, next);
     }
   }
   return true;

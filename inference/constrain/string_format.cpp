@@ -14,7 +14,7 @@ namespace {
   R"(\d\d(?:0[48]|[2468][048]|[13579][26])-02-29))"
 #define TIME R"((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d))"
 #define OCTET R"((?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d))"
-#define LABEL R"([A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)"
+#define LABEL R"([A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)"
 #define HEX4 R"([0-9a-f]{1,4})"
 
 /// Source: RFC 3339 (date, time), ISO 8601 as of RFC 3339 appendix A (duration), RFC 4122 (uuid),
@@ -27,13 +27,12 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 10> kFormats
     {"duration",
      R"(P(?:\d{1,4}W|\d{1,4}D(?:T\d{1,4}H)?|T(?:\d{1,4}H(?:\d{1,4}M)?|\d{1,4}M|\d{1,4}S)))"},
     {"uuid", R"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"},
-    {"email", R"([A-Za-z0-9_+-]{1,32}(?:\.[A-Za-z0-9_+-]{1,16}){0,2}@(?:)" LABEL
-              R"(\.){1,3}[A-Za-z]{2,12})"},
-    {"hostname", LABEL R"((?:\.)" LABEL R"(){0,3})"},
+    {"email", R"([A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@(?:)" LABEL R"(\.)+[A-Za-z]{2,12})"},
+    {"hostname", LABEL R"((?:\.)" LABEL R"()*)"},
     {"ipv4", OCTET R"((?:\.)" OCTET R"(){3})"},
     {"ipv6", HEX4 "(?::" HEX4 "){7}"},
     {"uri",
-     R"((?:https?|ftp)://(?:)" LABEL R"(\.){0,3})" LABEL
+     R"((?:https?|ftp)://(?:)" LABEL R"(\.)*)" LABEL
      R"((?::[0-9]{1,4})?(?:/[A-Za-z0-9._~!$&'()*+,;=:@-]*)*(?:\?[A-Za-z0-9._~!$&'()*+,;=:@/?-]*)?(?:#[A-Za-z0-9._~!$&'()*+,;=:@/?-]*)?)"},
 }};
 

@@ -10,15 +10,22 @@ namespace trialwright {
 
 namespace {
 
+#define TEXT R"([^"\\<\x00-\x1F\x7F])"
+
 /// What slices are made of, in this order; a token belongs to the first that it fits. Strings of
-/// JSON may go on with all of them, free text before a tag with all but those that hold a `<`.
-/// Short tokens are apart so that a string with room for a few characters takes them at a glance.
-constexpr std::string_view kSliceTexts[] = {
-    R"([A-Za-z]{1,8})",
-    R"( [A-Za-z]{1,12})",
-    R"([^"\\<\x00-\x1F\x7F]{1,12})",
-    R"([^"\\<\x00-\x1F\x7F]+)",
+/// JSON may go on with all of them, free text before a tag with all but what holds a `<`, many
+/// patterns with words. They go by length, so that a string with room for a few characters more
+/// takes the shorter ones at a glance.
+struct SliceTexts {
+  std::string_view pattern;
+  std::size_t within;  ///< A later slice whose texts are more than these; or its own place.
 };
+constexpr SliceTexts kSliceTexts[] = {
+    {" ?[a-z]{1,7}", 1}, {" ?[a-z]{1,15}", 2}, {" ?[A-Za-z]{1,15}", 6}, {"[0-9A-Z_a-z]{1,16}", 6},
+    {TEXT "{1,4}", 5},   {TEXT "{1,8}", 6},    {TEXT "{1,16}", 7},      {TEXT "{1,32}", 7},
+};
+
+#undef TEXT
 
 bool matches(ParseStates& states, std::string_view text) {
   ParseStates::Id id = states.start();
@@ -76,8 +83,8 @@ TokenTrie::TokenTrie(std::span<const TrieToken> tokens) {
 
   std::vector<std::shared_ptr<const Grammar>> texts;
   std::vector<ParseStates> states;
-  for (const std::string_view pattern : kSliceTexts) {
-    auto grammar = compile_regex(pattern);
+  for (const SliceTexts& slice : kSliceTexts) {
+    auto grammar = compile_regex(slice.pattern);
     CHECK(grammar, "the expressions above are right");
     states.emplace_back(*grammar, std::vector<bool>());
     texts.push_back(*std::move(grammar));
@@ -97,8 +104,8 @@ TokenTrie::TokenTrie(std::span<const TrieToken> tokens) {
     TokenMask mask(vocabulary_size());
     for (const auto& [text, id] : members[i]) mask.add(id);
     std::ranges::sort(members[i]);
-    slices_.push_back(
-        {texts[i], nodes_of(members[i]), std::move(mask), static_cast<int>(members[i].size())});
+    slices_.push_back({texts[i], texts[i] ? kSliceTexts[i].within : i, nodes_of(members[i]),
+                       std::move(mask), static_cast<int>(members[i].size())});
   }
 }
 

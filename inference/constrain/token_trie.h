@@ -41,6 +41,7 @@ struct TrieNode {
 struct TokenSlice {
   /// What all tokens of the slice match as a whole; null for the slice of what is left.
   std::shared_ptr<const Grammar> texts;
+  std::size_t within = 0;  ///< A later slice whose texts hold all of these too, or its own place.
   std::vector<TrieNode> nodes;
   TokenMask mask;  ///< The tokens of the slice.
   int tokens = 0;  ///< How many there are.

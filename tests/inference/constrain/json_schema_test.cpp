@@ -29,9 +29,28 @@ std::shared_ptr<const Grammar> grammar_of(std::string_view schema) {
   return *grammar;
 }
 
+/// The words of draft 7, which valijson reads, for those of draft 2020-12.
+nlohmann::json in_draft_7(const nlohmann::json& schema) {
+  if (schema.is_array()) {
+    nlohmann::json list = nlohmann::json::array();
+    for (const auto& item : schema) list.push_back(in_draft_7(item));
+    return list;
+  }
+  if (!schema.is_object()) return schema;
+  nlohmann::json old = nlohmann::json::object();
+  for (const auto& [key, value] : schema.items()) {
+    const bool tuple = schema.contains("prefixItems");
+    const std::string name = key == "prefixItems"      ? "items"
+                             : tuple && key == "items" ? "additionalItems"
+                                                       : key;
+    old[name] = in_draft_7(value);
+  }
+  return old;
+}
+
 /// The second way to judge a text: a JSON parser and valijson.
 bool is_valid(const std::string& schema_text, const std::string& text) {
-  const auto schema_json = nlohmann::json::parse(schema_text);
+  const auto schema_json = in_draft_7(nlohmann::json::parse(schema_text));
   const auto json = nlohmann::json::parse(text, nullptr, false);
   if (json.is_discarded()) return false;
   valijson::Schema schema;

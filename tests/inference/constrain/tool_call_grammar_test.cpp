@@ -80,7 +80,7 @@ TEST(ToolCallGrammar, TakesWholeMessagesOfLlama3) {
 }
 
 TEST(ToolCallGrammar, WalksAreReadAsCallsOfTheTools) {
-  const WordVocabulary vocabulary({"{\"name\": \"", "<|python_tag|>", "<tool_call"});
+  const WordVocabulary vocabulary({"{\"name\": \"", "<tool_call"});
   RandomStream random(21, 0);
   int calls = 0;
   for (const auto format : {ToolCallFormat::Hermes, ToolCallFormat::Llama3}) {

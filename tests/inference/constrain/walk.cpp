@@ -55,6 +55,7 @@ WordVocabulary::WordVocabulary(std::vector<std::string> words) {
   for (std::string& word : words) tokens_.push_back({std::move(word), TrieToken::Kind::Text});
   tokens_.push_back({"<tool_call>", TrieToken::Kind::Special});
   tokens_.push_back({"</tool_call>", TrieToken::Kind::Special});
+  tokens_.push_back({"<|python_tag|>", TrieToken::Kind::Special});
   tokens_.push_back({"", TrieToken::Kind::Unused});
   end_ = static_cast<TokenId>(tokens_.size());
   tokens_.push_back({"<end>", TrieToken::Kind::Special});

@@ -19,8 +19,8 @@ bool matches(const std::shared_ptr<const Grammar>& grammar, std::string_view tex
 /// The sentence that the grammar was refused with; empty if it was not.
 std::string error_of(const GrammarResult& grammar);
 
-/// A vocabulary of the 256 bytes, some words and pieces of JSON, a special `<tool_call>` and
-/// `</tool_call>`, and an end; its tokenizer takes the longest token each time.
+/// A vocabulary of the 256 bytes, some words and pieces of JSON, the tags of tool calls as
+/// special tokens, and an end; its tokenizer takes the longest token each time.
 class WordVocabulary {
  public:
   explicit WordVocabulary(std::vector<std::string> words = {});
