@@ -12,8 +12,8 @@
 
 namespace trialwright {
 
-/// How many states an automaton may have; about 40 MB.
-inline constexpr std::uint32_t kAutomatonStatesMax = 500'000;
+/// How many states an automaton may have; about 25 MB.
+inline constexpr std::uint32_t kAutomatonStatesMax = 300'000;
 
 /// Puts an automaton together, state by state and edge by edge.
 ///

@@ -63,15 +63,19 @@ void append_json_escapes(AutomatonBuilder& builder, StateId from, const CharSet&
     const auto byte = static_cast<std::uint8_t>(letter);
     builder.bytes(backslash(), byte, byte, to);
   }
-  std::vector<std::string> numbers;
+  StateId number = 0;
+  std::map<char32_t, StateId> after_first_digit;
   for (const CodePointRange& range : escaped_in_json().ranges()) {
     for (char32_t value = range.first; value <= range.last; ++value) {
       if (has_short_escape(value) || !chars.contains(value)) continue;
       constexpr std::string_view kHex = "0123456789abcdef";
-      numbers.push_back(std::string("u00") + kHex[value / 16] + kHex[value % 16]);
+      if (number == 0) number = builder.literal(backslash(), "u00");
+      const auto [digit, is_new] = after_first_digit.try_emplace(value / 16, 0);
+      if (is_new) digit->second = builder.literal(number, kHex.substr(value / 16, 1));
+      const auto last = static_cast<std::uint8_t>(kHex[value % 16]);
+      builder.bytes(digit->second, last, last, to);
     }
   }
-  if (!numbers.empty()) builder.epsilon(builder.one_of(backslash(), numbers), to);
 }
 
 }  // namespace

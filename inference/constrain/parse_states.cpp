@@ -188,7 +188,7 @@ void ParseStates::enter_calls() {
   }
 }
 
-ParseStates::NodeId ParseStates::node_of(std::vector<Place> returns) {
+ParseStates::NodeId ParseStates::node_of(std::vector<Place>& returns) {
   std::ranges::sort(returns);
   returns.erase(std::unique(returns.begin(), returns.end()), returns.end());
   const auto [known, is_new] = node_ids_.try_emplace(returns, static_cast<NodeId>(nodes_.size()));
@@ -196,7 +196,7 @@ ParseStates::NodeId ParseStates::node_of(std::vector<Place> returns) {
     std::uint16_t depth = 0;
     for (const Place& back : returns) depth = std::max(depth, nodes_[back.second].depth);
     places_bytes_ += 2 * returns.size() * sizeof(Place) + 160;
-    nodes_.push_back({std::move(returns), static_cast<std::uint16_t>(depth + 1)});
+    nodes_.push_back({returns, static_cast<std::uint16_t>(depth + 1)});
   }
   return known->second;
 }
@@ -205,7 +205,10 @@ ParseStates::Id ParseStates::finish_set() {
   follow_all();
   enter_calls();
   if (reached_.empty()) return kDead;
-  Set set;
+  Set& set = made_;
+  set.places.clear();
+  set.specials.clear();
+  set.takes_bytes = false;
   set.may_end = may_end_;
   for (const Place& place : reached_) {
     const bool takes_byte = !automaton_.bytes_from(place.first).empty();
@@ -223,14 +226,16 @@ ParseStates::Id ParseStates::finish_set() {
   std::ranges::sort(set.specials);
   set.specials.erase(std::unique(set.specials.begin(), set.specials.end()), set.specials.end());
   // Two sets can have the same places, and the text may end in one of them only.
-  std::vector<Id>& known = set_ids_[set.places];
-  for (const Id id : known) {
-    if (sets_[id].may_end == set.may_end) return id;
+  const std::size_t hash = PlacesHash()(set.places) * 2 + (set.may_end ? 1 : 0);
+  const auto [first, last] = set_ids_.equal_range(hash);
+  for (auto known = first; known != last; ++known) {
+    const Set& other = sets_[known->second];
+    if (other.may_end == set.may_end && other.places == set.places) return known->second;
   }
   const Id id = static_cast<Id>(sets_.size());
-  known.push_back(id);
-  places_bytes_ += 2 * set.places.size() * sizeof(Place) + 200;
-  sets_.push_back(std::move(set));
+  set_ids_.emplace(hash, id);
+  places_bytes_ += set.places.size() * sizeof(Place) + 160;
+  sets_.push_back(set);
   steps_.resize(steps_.size() + classes_, kUnknown);
   return id;
 }
@@ -250,7 +255,7 @@ ParseStates::Id ParseStates::import(const ParseStates& other, Id id) {
     if (!wanted[node]) continue;
     std::vector<Place> returns = other.nodes_[node].returns;
     for (Place& back : returns) back.second = here[back.second];
-    here[node] = node_of(std::move(returns));
+    here[node] = node_of(returns);
   }
   begin_set();
   for (const auto& [state, node] : other.sets_[id].places) add(state, here[node]);

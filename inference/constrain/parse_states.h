@@ -101,7 +101,8 @@ class ParseStates {
   void follow_all();
   void enter_calls();
   Id finish_set();
-  NodeId node_of(std::vector<Place> returns);
+  /// Sorts them.
+  NodeId node_of(std::vector<Place>& returns);
 
   std::shared_ptr<const Grammar> grammar_;
   const Automaton& automaton_;
@@ -111,8 +112,8 @@ class ParseStates {
   std::vector<Node> nodes_;
   std::unordered_map<std::vector<Place>, NodeId, PlacesHash> node_ids_;
   std::vector<Set> sets_;
-  std::unordered_map<std::vector<Place>, std::vector<Id>, PlacesHash> set_ids_;
-  std::vector<Id> steps_;  ///< [size()][classes_]
+  std::unordered_multimap<std::size_t, Id> set_ids_;  ///< By hash.
+  std::vector<Id> steps_;                             ///< [size()][classes_]
   std::unordered_map<std::uint64_t, Id> special_steps_;
   Id start_ = kDead;
   std::size_t places_bytes_ = 0;
@@ -123,6 +124,7 @@ class ParseStates {
   std::vector<std::uint64_t> seen_;  ///< Open addressing; the keys of reached_ plus 1, or 0.
   std::vector<PendingCall> calls_;
   bool may_end_ = false;
+  Set made_;
 };
 
 }  // namespace trialwright

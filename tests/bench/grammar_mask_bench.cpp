@@ -1,13 +1,12 @@
 // How long a step of constrained decoding takes: after each token of some documents, the mask over
-// a vocabulary of 262,144 tokens.
+// a vocabulary of 262,144 tokens or a little less.
 //
 //   grammar_mask_bench [VOCABULARY.gguf]
 //
 // Without a file, the vocabulary is put together from those in the shared data folder: real tokens,
-// as many as Gemma 3 has. Times are microseconds of one thread's processor time, so that
-// a busy machine does not show. "first" is a grammar that nobody
-// has met before, "again" the same documents once more: what trials of one task see from the second
-// on.
+// about as many as Gemma 3 has. Times are microseconds of one thread's processor time, so that a
+// busy machine does not show. "first" is a grammar that nobody has met before, "again" the same
+// documents once more: what trials of one task see from the second on.
 
 #include <algorithm>
 #include <cstdio>

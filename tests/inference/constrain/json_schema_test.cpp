@@ -201,7 +201,7 @@ TEST(JsonSchema, WalksEndInTextsThatAnotherValidatorAccepts) {
   int ended = 0;
   for (const Case& one : cases()) {
     const auto grammar = grammar_of(one.schema);
-    for (int i = 0; i < 12; ++i) {
+    for (int i = 0; i < 5; ++i) {
       const Walked walked = random_walk(vocabulary, grammar, random);
       ASSERT_EQ(walked.wrong, "") << one.schema;
       if (!walked.ended) continue;
@@ -212,7 +212,7 @@ TEST(JsonSchema, WalksEndInTextsThatAnotherValidatorAccepts) {
       EXPECT_TRUE(is_valid(one.schema, walked.text)) << walked.text << " for " << one.schema;
     }
   }
-  EXPECT_GT(ended, static_cast<int>(cases().size()) * 10);
+  EXPECT_GT(ended, static_cast<int>(cases().size()) * 4);
 }
 
 TEST(JsonSchema, TakesTheFormatsAndNoOthers) {
