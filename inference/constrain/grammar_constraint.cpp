@@ -78,13 +78,13 @@ bool GrammarConstraint::allows(TokenId id) {
 }
 
 void GrammarConstraint::accept(std::int32_t id) {
-  CHECK(!finished_, "nothing comes after the end of the turn");
+  CHECK(!ended_, "nothing comes after the end of the turn");
   const std::scoped_lock lock(grammar_->mutex());
   const bool was_forced = !forced_.empty() && forced_.front() == id;
   const ParseStates::Id next = table_->step(state_, id);
   if (next == ParseStates::kDead) {
     CHECK(is_end(id) && table_->states().may_end(state_), "the token is one that is allowed");
-    finished_ = true;
+    ended_ = true;
     forced_.clear();
     return;
   }
@@ -105,7 +105,7 @@ void GrammarConstraint::accept(std::int32_t id) {
 }
 
 std::span<const std::int32_t> GrammarConstraint::forced() {
-  if (!forced_known_ && !finished_) {
+  if (!forced_known_ && !ended_) {
     const std::scoped_lock lock(grammar_->mutex());
     work_out_forced();
     forced_known_ = true;

@@ -33,11 +33,10 @@ class GrammarConstraint final : public TokenConstraint {
   int allowed_count() override;
   std::span<const std::int32_t> forced() override;
   void accept(std::int32_t id) override;
+  [[nodiscard]] bool ended() const override { return ended_; }
 
   /// True if `id` may come next; cheaper than the whole mask.
   [[nodiscard]] bool allows(TokenId id);
-  /// True after an end id.
-  [[nodiscard]] bool finished() const { return finished_; }
   /// The text so far is one that the grammar describes.
   [[nodiscard]] bool complete();
 
@@ -70,7 +69,7 @@ class GrammarConstraint final : public TokenConstraint {
   std::vector<TokenId> forced_;
   bool forced_known_ = false;
   TokenId last_text_token_ = -1;  ///< If the last token was an ordinary one.
-  bool finished_ = false;
+  bool ended_ = false;
 };
 
 }  // namespace trialwright

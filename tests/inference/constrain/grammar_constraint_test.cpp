@@ -96,7 +96,7 @@ TEST(GrammarConstraint, ForcesTheEndOfACompleteText) {
   EXPECT_THAT(match.forced(), ElementsAre(vocabulary.end()));
   EXPECT_EQ(match.allowed_count(), 1);
   match.accept(vocabulary.end());
-  EXPECT_TRUE(match.finished());
+  EXPECT_TRUE(match.ended());
 }
 
 TEST(GrammarConstraint, LetsTheTurnEndOnlyWhereTheTextMay) {

@@ -121,7 +121,7 @@ TEST(ToolCallGrammar, WritesATagAsTheTokenThatTheVocabularyHas) {
   EXPECT_FALSE(match.allows(vocabulary.id_of("<")));
   std::string text;
   std::vector<TokenId> ids;
-  while (!match.finished()) {
+  while (!match.ended()) {
     // All of it is forced, so no step needs a choice.
     const auto forced = match.forced();
     ASSERT_FALSE(forced.empty()) << text;
