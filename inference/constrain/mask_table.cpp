@@ -63,7 +63,7 @@ std::shared_ptr<const AllowedTokens> MaskTable::allowed(ParseStates::Id id) {
       allowed->mask.add(slices[i].mask);
       allowed->count += slices[i].tokens;
     } else {
-      allowed->count += walk(slices[i].nodes, id, allowed->mask);
+      allowed->count += walk(slices[i], id, allowed->mask);
     }
   }
   const auto add = [&](TokenId token) {
@@ -79,22 +79,30 @@ std::shared_ptr<const AllowedTokens> MaskTable::allowed(ParseStates::Id id) {
   return allowed;
 }
 
-int MaskTable::walk(std::span<const TrieNode> nodes, ParseStates::Id id, TokenMask& mask) {
+int MaskTable::walk(const TokenSlice& slice, ParseStates::Id id, TokenMask& mask) {
+  const std::vector<TrieNode>& nodes = slice.nodes;
   int count = 0;
   way_[0] = id;
-  for (std::size_t i = 0; i < nodes.size();) {
-    const TrieNode& node = nodes[i];
-    const ParseStates::Id next = states_.step(way_[node.depth - 1U], node.byte);
-    if (next == ParseStates::kDead) {
-      i += node.size;
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    const std::size_t end = slice.begins[byte + 1];
+    std::size_t i = slice.begins[byte];
+    if (i == end || states_.step(id, static_cast<std::uint8_t>(byte)) == ParseStates::kDead) {
       continue;
     }
-    way_[node.depth] = next;
-    if (node.token >= 0) {
-      mask.add(node.token);
-      ++count;
+    while (i < end) {
+      const TrieNode& node = nodes[i];
+      const ParseStates::Id next = states_.step(way_[node.depth - 1U], node.byte);
+      if (next == ParseStates::kDead) {
+        i += node.size;
+        continue;
+      }
+      way_[node.depth] = next;
+      if (node.token >= 0) {
+        mask.add(node.token);
+        ++count;
+      }
+      ++i;
     }
-    ++i;
   }
   return count;
 }
@@ -154,10 +162,12 @@ ParseStates::Id MaskTable::step(ParseStates::Id id, TokenId token) {
 }
 
 std::optional<TokenId> MaskTable::longer_token(std::string_view text, ParseStates::Id after) {
+  CHECK(!text.empty(), "only what was written can be begun with");
   for (const TokenSlice& slice : vocabulary_.trie->slices()) {
-    const std::vector<TrieNode>& nodes = slice.nodes;
-    for (std::size_t i = 0; i < nodes.size();) {
-      const TrieNode& node = nodes[i];
+    const auto first = static_cast<std::uint8_t>(text.front());
+    const std::size_t end = slice.begins[first + 1U];
+    for (std::size_t i = slice.begins[first]; i < end;) {
+      const TrieNode& node = slice.nodes[i];
       const std::size_t place = node.depth - 1U;
       ParseStates::Id next = after;
       if (place < text.size()) {

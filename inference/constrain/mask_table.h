@@ -52,7 +52,7 @@ class MaskTable {
 
   bool includes(ParseStates::Id id, std::size_t slice);
   bool includes_alone(StateId state, std::size_t slice);
-  int walk(std::span<const TrieNode> nodes, ParseStates::Id id, TokenMask& mask);
+  int walk(const TokenSlice& slice, ParseStates::Id id, TokenMask& mask);
 
   const TokenVocabulary& vocabulary_;
   ParseStates states_;

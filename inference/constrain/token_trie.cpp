@@ -66,6 +66,17 @@ std::vector<TrieNode> nodes_of(std::span<const std::pair<std::string_view, Token
   return nodes;
 }
 
+std::array<std::uint32_t, 257> begins_of(std::span<const TrieNode> nodes) {
+  std::array<std::uint32_t, 257> begins{};
+  std::size_t at = 0;
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    begins[byte] = static_cast<std::uint32_t>(at);
+    while (at < nodes.size() && nodes[at].byte == byte) at += nodes[at].size;
+  }
+  begins[256] = static_cast<std::uint32_t>(at);
+  return begins;
+}
+
 }  // namespace
 
 TokenTrie::TokenTrie(std::span<const TrieToken> tokens) {
@@ -104,8 +115,11 @@ TokenTrie::TokenTrie(std::span<const TrieToken> tokens) {
     TokenMask mask(vocabulary_size());
     for (const auto& [text, id] : members[i]) mask.add(id);
     std::ranges::sort(members[i]);
-    slices_.push_back({texts[i], texts[i] ? kSliceTexts[i].within : i, nodes_of(members[i]),
-                       std::move(mask), static_cast<int>(members[i].size())});
+    TokenSlice slice{
+        texts[i],        texts[i] ? kSliceTexts[i].within : i, nodes_of(members[i]), {},
+        std::move(mask), static_cast<int>(members[i].size())};
+    slice.begins = begins_of(slice.nodes);
+    slices_.push_back(std::move(slice));
   }
 }
 

@@ -43,6 +43,8 @@ struct TokenSlice {
   std::shared_ptr<const Grammar> texts;
   std::size_t within = 0;  ///< A later slice whose texts hold all of these too, or its own place.
   std::vector<TrieNode> nodes;
+  /// Nodes [begins[b], begins[b + 1]) are those of tokens that begin with byte b.
+  std::array<std::uint32_t, 257> begins{};
   TokenMask mask;  ///< The tokens of the slice.
   int tokens = 0;  ///< How many there are.
 };
