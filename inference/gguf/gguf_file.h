@@ -37,7 +37,8 @@ struct ModelTensors {
 };
 
 /// A GGUF file (versions 2 and 3), mapped into memory, or another model in the same terms.
-/// Const after opening, so copies share what they hold; spans and views live as long as any of them.
+/// Const after opening, so copies share what they hold; spans and views live as long as any of
+/// them.
 ///
 /// Every count, length and offset is checked against the file's size on opening, so a truncated or
 /// hostile file is an error here and nowhere later.

@@ -15,9 +15,10 @@ namespace {
 
 constexpr std::int64_t kSizeMax = 1 << 20;
 constexpr std::int64_t kVocabularyMax = 1 << 21;
-/// Of Gemma 3, every sixth layer attends to everything; llama.cpp knows no other arrangement.
+/// Of Gemma 3, every sixth layer attends to everything unless config.json says otherwise.
 constexpr std::int64_t kSlidingPattern = 6;
 constexpr double kSlidingRopeBase = 10000;
+constexpr std::int64_t kLayersScaledByEmbedding = 62;
 
 // Sources: configuration_*.py of Transformers; the classes of llama.cpp's converter.
 constexpr FolderArchitecture kArchitectures[] = {
@@ -36,7 +37,8 @@ constexpr FolderArchitecture kArchitectures[] = {
 /// Reads config.json field by field into the metadata.
 class ConfigFolder {
  public:
-  ConfigFolder(std::string_view json, GgufMetadata& metadata) : fields_(json), metadata_(metadata) {}
+  ConfigFolder(std::string_view json, GgufMetadata& metadata)
+      : fields_(json), metadata_(metadata) {}
 
   Result<FolderConfig> read() {
     find_architecture();
@@ -65,8 +67,8 @@ class ConfigFolder {
 
   std::int64_t bounded(const std::string& key, std::int64_t value, std::int64_t max = kSizeMax) {
     if (!fields_.error() && (value < 1 || value > max)) {
-      fields_.refuse(key, "is " + std::to_string(value) + ", not between 1 and " +
-                              std::to_string(max));
+      fields_.refuse(key,
+                     "is " + std::to_string(value) + ", not between 1 and " + std::to_string(max));
     }
     return fields_.error() ? 1 : value;
   }
@@ -135,16 +137,16 @@ class ConfigFolder {
     config_.kv_heads = size_or("num_key_value_heads", is_gemma() ? 4 : config_.heads);
     config_.vocabulary = bounded("vocab_size", fields_.integer("vocab_size"), kVocabularyMax);
     config_.tied = fields_.flag_or("tie_word_embeddings", config_.architecture.tied_unless_said);
-    const std::int64_t embedding = size("hidden_size");
-    head_dim_ = size_or("head_dim", default_head_dim(embedding));
+    embedding_ = size("hidden_size");
+    head_dim_ = size_or("head_dim", default_head_dim());
     context_ = bounded("max_position_embeddings",
                        is_gemma() ? fields_.integer_or("max_position_embeddings", 131072)
                                   : fields_.integer("max_position_embeddings"));
-    const double epsilon = is_gemma() ? fields_.number_or("rms_norm_eps", 1e-6)
-                                      : fields_.number("rms_norm_eps");
+    const double epsilon =
+        is_gemma() ? fields_.number_or("rms_norm_eps", 1e-6) : fields_.number("rms_norm_eps");
     integer("block_count", config_.layers);
     integer("context_length", context_);
-    integer("embedding_length", embedding);
+    integer("embedding_length", embedding_);
     integer("feed_forward_length", size("intermediate_size"));
     integer("attention.head_count", config_.heads);
     integer("attention.head_count_kv", config_.kv_heads);
@@ -154,35 +156,36 @@ class ConfigFolder {
     number("attention.layer_norm_rms_epsilon", positive(fields_, "rms_norm_eps", epsilon));
   }
 
-  [[nodiscard]] std::int64_t default_head_dim(std::int64_t embedding) const {
+  [[nodiscard]] std::int64_t default_head_dim() const {
     if (is_gemma()) return 256;
     if (config_.architecture.name == "qwen3") return 128;
-    return std::max<std::int64_t>(1, embedding / config_.heads);
+    return std::max<std::int64_t>(1, embedding_ / config_.heads);
   }
 
   void read_gemma_options() {
     integer("attention.sliding_window", size("sliding_window"));
-    for (const char* key : {"sliding_window_pattern", "_sliding_window_pattern"}) {
-      if (fields_.integer_or(key, kSlidingPattern) != kSlidingPattern) {
-        fields_.refuse(key, "is not 6, which is not supported");
-      }
-    }
+    const std::int64_t pattern =
+        bounded("sliding_window_pattern",
+                fields_.integer_or("sliding_window_pattern",
+                                   fields_.integer_or("_sliding_window_pattern", kSlidingPattern)));
+    integer("attention.sliding_window_pattern", pattern);
     const auto types = fields_.texts("layer_types");
     if (!types.empty() && types.size() != static_cast<std::size_t>(config_.layers)) {
       fields_.refuse("layer_types", "must name every layer");
     }
     for (std::size_t i = 0; i < types.size(); ++i) {
-      const bool full = (static_cast<std::int64_t>(i) + 1) % kSlidingPattern == 0;
+      const bool full = (static_cast<std::int64_t>(i) + 1) % pattern == 0;
       if (types[i] != (full ? "full_attention" : "sliding_attention")) {
-        fields_.refuse("layer_types", "must have full attention in every sixth layer alone");
+        fields_.refuse("layer_types", "must have full attention in one of every " +
+                                          std::to_string(pattern) + " layers, the last of them");
+        return;
       }
     }
-    if (fields_.number_or("query_pre_attn_scalar", static_cast<double>(head_dim_)) !=
-        static_cast<double>(head_dim_)) {
+    // The size that GGUF has no key for is told by its number of layers, as in llama.cpp.
+    const auto scale = static_cast<double>(
+        config_.layers == kLayersScaledByEmbedding ? embedding_ / config_.heads : head_dim_);
+    if (fields_.number_or("query_pre_attn_scalar", scale) != scale) {
       fields_.refuse("query_pre_attn_scalar", "is not the size of a head, which is not supported");
-    }
-    if (fields_.number_or("rope_local_base_freq", kSlidingRopeBase) != kSlidingRopeBase) {
-      fields_.refuse("rope_local_base_freq", "is not 10000, which is not supported");
     }
   }
 
@@ -206,13 +209,15 @@ class ConfigFolder {
   void read_rope() {
     const bool is_new = fields_.has("rope_parameters");
     JsonFields scaling = fields_.object(is_new ? "rope_parameters" : "rope_scaling");
+    double sliding_base = fields_.number_or("rope_local_base_freq", kSlidingRopeBase);
     if (is_new && scaling.has("full_attention")) {
       JsonFields sliding = scaling.object("sliding_attention");
-      if (sliding.number_or("rope_theta", kSlidingRopeBase) != kSlidingRopeBase) {
-        sliding.refuse("rope_theta", "is not 10000, which is not supported");
-      }
+      sliding_base = sliding.number_or("rope_theta", kSlidingRopeBase);
       fields_.keep_of(sliding);
       scaling = scaling.object("full_attention");
+    }
+    if (is_gemma()) {
+      number("rope.freq_base_swa", positive(fields_, "rope_local_base_freq", sliding_base));
     }
     const double otherwise = is_gemma() ? 1e6 : 10000;
     const double base =
@@ -221,8 +226,7 @@ class ConfigFolder {
             : positive(fields_, "rope_theta", fields_.number_or("rope_theta", otherwise));
     number("rope.freq_base", base);
     integer("rope.dimension_count", head_dim_);
-    const std::string kind =
-        scaling.text_or("rope_type", scaling.text_or("type", "default"));
+    const std::string kind = scaling.text_or("rope_type", scaling.text_or("type", "default"));
     if (kind == "linear") {
       metadata_.text(std::string(config_.architecture.name) + ".rope.scaling.type", "linear");
       number("rope.scaling.factor", positive(scaling, "factor", scaling.number("factor")));
@@ -253,6 +257,7 @@ class ConfigFolder {
   JsonFields fields_;
   GgufMetadata& metadata_;
   FolderConfig config_;
+  std::int64_t embedding_ = 1;
   std::int64_t head_dim_ = 1;
   std::int64_t context_ = 1;
 };

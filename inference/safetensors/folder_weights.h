@@ -23,7 +23,8 @@ std::optional<std::string> gguf_tensor_name(const FolderArchitecture& architectu
 ///   head, row i of the first half and row i of the second become rows 2i and 2i + 1.
 /// - Norm weights get one added where the architecture shifts them, in single precision, which is
 ///   how the reference computes them.
-/// - A head that is tied to the embedding is left out, and so are stored angles, which are computed.
+/// - A head that is tied to the embedding is left out, and so are stored angles, which are
+/// computed.
 /// - The divisors of the rope angles are added as a tensor.
 ///
 /// All other data stays where it is. A tensor with an unknown name keeps it, for the loader to

@@ -19,8 +19,8 @@ std::size_t count_cuts(std::string_view text, const TokenPlaces& places) {
   std::size_t cuts = 0;
   for (std::size_t at = 0; at < text.size();) {
     at += decode_utf8(text.substr(at)).length;
-    const bool two = at < text.size() && places.contains(text.substr(0, at)) &&
-                     places.contains(text.substr(at));
+    const bool two =
+        at < text.size() && places.contains(text.substr(0, at)) && places.contains(text.substr(at));
     cuts += two ? 1 : 0;
   }
   return cuts;

@@ -66,8 +66,7 @@ Result<std::map<std::string, std::string>> read_index(const fs::path& path) {
 /// What to say of a folder without weights that can be read.
 Error no_weights(const fs::path& folder) {
   std::error_code failed;
-  for (fs::directory_iterator it(folder, failed), end; !failed && it != end;
-       it.increment(failed)) {
+  for (fs::directory_iterator it(folder, failed), end; !failed && it != end; it.increment(failed)) {
     if (is_pickle_name(it->path().filename().string())) return refused_pickle(it->path().string());
   }
   return not_found(folder.string() + " holds neither " + kWeights + " nor " + kIndex);
@@ -103,11 +102,11 @@ Result<std::vector<SafetensorsTensor>> map_weights(const WeightFiles& weights,
     if (!tensors) return tensors.error();
     for (SafetensorsTensor& tensor : *tensors) {
       const auto place = weights.file_of.find(tensor.name);
-      const bool is_indexed = weights.file_of.empty() || (place != weights.file_of.end() &&
-                                                          place->second == path.filename());
+      const bool is_indexed = weights.file_of.empty() ||
+                              (place != weights.file_of.end() && place->second == path.filename());
       if (!is_indexed || !seen.insert(tensor.name).second) {
-        return invalid(path.string() + " holds tensor \"" + shown_text(tensor.name) +
-                       "\", which " + kIndex + " does not place there");
+        return invalid(path.string() + " holds tensor \"" + shown_text(tensor.name) + "\", which " +
+                       kIndex + " does not place there");
       }
       all.push_back(std::move(tensor));
     }
@@ -154,9 +153,9 @@ class FolderReader {
   explicit FolderReader(fs::path folder) : folder_(std::move(folder)) {}
 
   Result<GgufFile> read() {
-    for (const auto& step : {&FolderReader::read_config, &FolderReader::read_tokenizer,
-                             &FolderReader::read_roles, &FolderReader::read_template,
-                             &FolderReader::read_weights}) {
+    for (const auto& step :
+         {&FolderReader::read_config, &FolderReader::read_tokenizer, &FolderReader::read_roles,
+          &FolderReader::read_template, &FolderReader::read_weights}) {
       if (auto done = (this->*step)(); !done) return done.error();
     }
     return GgufFile::assemble(folder_.string(), metadata_, std::move(tensors_));

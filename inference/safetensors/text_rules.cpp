@@ -95,15 +95,16 @@ Result<std::vector<Json>> steps_of(std::string_view json, const char* field, con
   }
   for (const Json& step : steps) {
     if (!step.is_object()) {
-      return invalid(std::string("field \"") + field + "\" must be an object or a sequence of them");
+      return invalid(std::string("field \"") + field +
+                     "\" must be an object or a sequence of them");
     }
   }
   return steps;
 }
 
 Error unknown_step(const char* field, const Json& step) {
-  return invalid(std::string("field \"") + field + "\" has a step that is not supported: " +
-                 shown_text(to_text(step)));
+  return invalid(std::string("field \"") + field +
+                 "\" has a step that is not supported: " + shown_text(to_text(step)));
 }
 
 /// Says which steps there are and what could be.
@@ -112,8 +113,8 @@ Error unknown_rule(const std::vector<std::string>& steps, bool ignores_merges) {
   for (const KnownRule& rule : known_rules()) {
     names += (names.empty() ? "" : ", ") + std::string(rule.name);
   }
-  return invalid("field \"pre_tokenizer\" is not one that is supported (" + names + "): " +
-                 shown_text(joined(steps, "; ")) +
+  return invalid("field \"pre_tokenizer\" is not one that is supported (" + names +
+                 "): " + shown_text(joined(steps, "; ")) +
                  (ignores_merges ? ", with \"ignore_merges\"" : ""));
 }
 
@@ -151,7 +152,8 @@ Result<TextRules> sentence_piece_rules(const std::vector<Json>& normalizers,
   }
   for (const Json& step : pre_tokenizers) {
     const std::string type = text(step, "type");
-    if (type == "Metaspace" && text(step, "replacement") == kWritten && !flag(step, "split", true)) {
+    if (type == "Metaspace" && text(step, "replacement") == kWritten &&
+        !flag(step, "split", true)) {
       writes_spaces = true;
       const std::string scheme = text(step, "prepend_scheme");
       rules.adds_space_prefix = rules.adds_space_prefix || scheme == "always" || scheme == "first";
@@ -161,8 +163,9 @@ Result<TextRules> sentence_piece_rules(const std::vector<Json>& normalizers,
     }
   }
   if (!writes_spaces) {
-    return invalid("field \"normalizer\" must write spaces as U+2581, or \"pre_tokenizer\" cut "
-                   "text into bytes");
+    return invalid(
+        "field \"normalizer\" must write spaces as U+2581, or \"pre_tokenizer\" cut "
+        "text into bytes");
   }
   if (ignores_merges) return invalid("field \"ignore_merges\" is not supported with byte fallback");
   return rules;
@@ -188,8 +191,8 @@ Result<std::optional<std::string>> leading_token(std::string_view post_processor
   if (!steps) return steps.error();
   for (const Json& step : *steps) {
     const auto single = step.find("single");
-    if (text(step, "type") != "TemplateProcessing" || single == step.end() ||
-        !single->is_array() || single->empty() || !single->front().is_object()) {
+    if (text(step, "type") != "TemplateProcessing" || single == step.end() || !single->is_array() ||
+        single->empty() || !single->front().is_object()) {
       continue;
     }
     const auto token = single->front().find("SpecialToken");

@@ -12,7 +12,8 @@ namespace trialwright {
 struct TextRules {
   /// The name for `tokenizer.ggml.pre` of byte-level BPE; empty for the BPE of SentencePiece.
   std::string_view pre_tokenizer;
-  bool adds_space_prefix = false;  ///< Of SentencePiece: text begins with a space that is not there.
+  bool adds_space_prefix =
+      false;  ///< Of SentencePiece: text begins with a space that is not there.
 
   [[nodiscard]] bool is_byte_level() const { return !pre_tokenizer.empty(); }
 };

@@ -141,8 +141,7 @@ class TokenizerFolder {
     const bool fits = id >= 0 && static_cast<std::uint64_t>(id) < tokens_.size();
     if (!fits) {
       fields.refuse(field, "gives token \"" + shown_text(text) + "\" the id " + std::to_string(id) +
-                               ", but the model has " + std::to_string(tokens_.size()) +
-                               " tokens");
+                               ", but the model has " + std::to_string(tokens_.size()) + " tokens");
       return false;
     }
     const auto at = static_cast<std::size_t>(id);

@@ -149,7 +149,8 @@ Result<void> read_turn_ends(const GgufFile& file, Vocabulary& vocabulary) {
     auto ids = file.integers(kTurnEndIds);
     if (!ids) return ids.error();
     for (const std::int64_t id : *ids) {
-      if (id >= 0 && id < vocabulary.size()) vocabulary.ends_turn[static_cast<std::size_t>(id)] = true;
+      if (id >= 0 && id < vocabulary.size())
+        vocabulary.ends_turn[static_cast<std::size_t>(id)] = true;
     }
   }
   if (vocabulary.eos >= 0) vocabulary.ends_turn[static_cast<std::size_t>(vocabulary.eos)] = true;

@@ -28,8 +28,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const bool accepted = cursor.finish();
   // The other one goes over a byte order mark, and knows no bound on the depth.
   const bool has_mark = text.starts_with("\xEF\xBB\xBF");
-  const bool too_deep =
-      !accepted && cursor.error().message.find("nested") != std::string::npos;
+  const bool too_deep = !accepted && cursor.error().message.find("nested") != std::string::npos;
   if (!has_mark && !too_deep) {
     CHECK(accepted == other_accepts(text, accepted), "both readers take the same for JSON");
   }

@@ -60,6 +60,10 @@ class FolderOfGguf {
     }
     if (file_.has(architecture_ + ".attention.sliding_window")) {
       config["sliding_window"] = integer("attention.sliding_window");
+      config["sliding_window_pattern"] = integer("attention.sliding_window_pattern");
+    }
+    if (file_.has(architecture_ + ".rope.scaling.factor")) {
+      config["rope_scaling"] = {{"rope_type", "linear"}, {"factor", number("rope.scaling.factor")}};
     }
     return config;
   }
@@ -70,7 +74,8 @@ class FolderOfGguf {
     if (name == "output.weight") return "lm_head.weight";
     replace(name, "blk.", "model.layers.");
     const bool four_norms = architecture_ == "gemma3";
-    for (const auto& [gguf, transformers] : std::initializer_list<std::pair<const char*, const char*>>{
+    for (const auto& [gguf, transformers] :
+         std::initializer_list<std::pair<const char*, const char*>>{
              {"attn_norm", "input_layernorm"},
              {"attn_q_norm", "self_attn.q_norm"},
              {"attn_k_norm", "self_attn.k_norm"},
@@ -192,9 +197,8 @@ class TokenizerOfGguf {
       const bool prefixed = !file_.has("tokenizer.ggml.add_space_prefix") ||
                             *file_.boolean("tokenizer.ggml.add_space_prefix");
       if (prefixed) steps.push_back({{"type", "Prepend"}, {"prepend", "\xE2\x96\x81"}});
-      steps.push_back({{"type", "Replace"},
-                       {"pattern", {{"String", " "}}},
-                       {"content", "\xE2\x96\x81"}});
+      steps.push_back(
+          {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", "\xE2\x96\x81"}});
     }
     // Put together as text: the objects are too large for a type that searches its keys one by one.
     std::string text = to_text(top);
@@ -225,7 +229,8 @@ class TokenizerOfGguf {
   [[nodiscard]] std::string model() const {
     std::string vocabulary;
     for (std::size_t i = 0; i < tokens_.size(); ++i) {
-      // Byte-level files keep added tokens beside the vocabulary, SentencePiece's have them in both.
+      // Byte-level files keep added tokens beside the vocabulary, SentencePiece's have them in
+      // both.
       if (kinds_[i] == 5 || (is_byte_level_ && is_added(i))) continue;
       vocabulary += (vocabulary.empty() ? "" : ",") + quoted(tokens_[i]) + ":" + std::to_string(i);
     }

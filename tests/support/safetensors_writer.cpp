@@ -11,8 +11,8 @@ SafetensorsWriter& SafetensorsWriter::tensor(std::string_view name, std::string_
   const Json description = {{"dtype", std::string(dtype)},
                             {"shape", shape},
                             {"data_offsets", {data_.size(), data_.size() + data.size()}}};
-  members_ += (members_.empty() ? "" : ",") + to_text(Json(std::string(name))) + ":" +
-              to_text(description);
+  members_ +=
+      (members_.empty() ? "" : ",") + to_text(Json(std::string(name))) + ":" + to_text(description);
   data_ += data;
   return *this;
 }

@@ -73,11 +73,10 @@ TEST(Safetensors, EveryTruncationIsAnError) {
 
 TEST(Safetensors, RefusesTensorsThatOverlapOrLeaveGaps) {
   const auto with_offsets = [](const char* first, const char* second) {
-    return safetensors_bytes(std::string(R"({"a": {"dtype": "F16", "shape": [2], "data_offsets": )") +
-                                 first +
-                                 R"(}, "b": {"dtype": "F16", "shape": [2], "data_offsets": )" +
-                                 second + "}}",
-                             "12345678");
+    return safetensors_bytes(
+        std::string(R"({"a": {"dtype": "F16", "shape": [2], "data_offsets": )") + first +
+            R"(}, "b": {"dtype": "F16", "shape": [2], "data_offsets": )" + second + "}}",
+        "12345678");
   };
   EXPECT_EQ(error_of(with_offsets("[0, 4]", "[4, 8]")), "no error");
   EXPECT_EQ(error_of(with_offsets("[0, 4]", "[2, 6]")),

@@ -103,7 +103,8 @@ TEST(TokenizerJson, ReadsMetaspace) {
   ASSERT_TRUE(tokenizer) << tokenizer.error().message;
   EXPECT_EQ(tokenizer->encode("b a", false), (std::vector<TokenId>{2, 4, 5}));
   json["pre_tokenizer"]["split"] = true;
-  EXPECT_THAT(error_of(json), HasSubstr("field \"pre_tokenizer\" has a step that is not supported"));
+  EXPECT_THAT(error_of(json),
+              HasSubstr("field \"pre_tokenizer\" has a step that is not supported"));
 }
 
 TEST(TokenizerJson, RefusesByNameWhatItDoesNotHave) {
@@ -138,8 +139,9 @@ TEST(TokenizerJson, NamesTheFieldThatIsWrong) {
     json[Json::json_pointer(pointer)] = value;
     return error_of(json);
   };
-  EXPECT_THAT(with("/model/vocab/a", 100),
-              HasSubstr("field \"model.vocab\" gives token \"a\" the id 100, but the model has 10"));
+  EXPECT_THAT(
+      with("/model/vocab/a", 100),
+      HasSubstr("field \"model.vocab\" gives token \"a\" the id 100, but the model has 10"));
   EXPECT_THAT(with("/model/vocab/a", -1), HasSubstr("the id -1"));
   EXPECT_THAT(with("/model/vocab/a", 1), HasSubstr("a second time"));
   EXPECT_THAT(with("/model/vocab/a", "x"), HasSubstr("field \"model.vocab\": a whole number was"));
@@ -158,8 +160,7 @@ TEST(MergeScores, RefusesMergesThatSentencePieceWouldNotHaveMade) {
   EXPECT_EQ(error_of(json),
             "field \"merges\" does not come from a SentencePiece model: token \"???ab\" has 1 "
             "merges, but there are 2 ways to cut it into two tokens");
-  json["model"]["merges"] =
-      *parse_json(R"([["▁", "ab"], ["▁", "a"], ["▁a", "b"], ["a", "b"]])");
+  json["model"]["merges"] = *parse_json(R"([["▁", "ab"], ["▁", "a"], ["▁a", "b"], ["a", "b"]])");
   EXPECT_THAT(error_of(json), HasSubstr("has merges in several places"));
 }
 
