@@ -116,8 +116,9 @@ Result<std::unique_ptr<EmbeddedModel>> EmbeddedModel::load(const std::filesystem
     return engine.error();
   }
   // Only now: it reads the whole file, which a model that cannot run is not worth.
-  auto digest = model_digest(path, options.digest_folder.empty() ? user_cache_folder() / "digests"
-                                                                 : options.digest_folder);
+  auto digest =
+      digest_model_files(path, options.digest_folder.empty() ? user_cache_folder() / "digests"
+                                                             : options.digest_folder);
   if (!digest) {
     return digest.error();
   }

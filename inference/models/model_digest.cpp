@@ -11,8 +11,8 @@
 
 namespace trialwright {
 
-Result<Digest> model_digest(const std::filesystem::path& path,
-                            const std::filesystem::path& memory_folder) {
+Result<Digest> digest_model_files(const std::filesystem::path& path,
+                                  const std::filesystem::path& memory_folder) {
   std::error_code failed;
   if (!std::filesystem::is_directory(path, failed)) return remembered_digest(path, memory_folder);
   auto files = model_folder_files(path);

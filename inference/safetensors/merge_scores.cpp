@@ -26,6 +26,15 @@ std::size_t count_cuts(std::string_view text, const TokenPlaces& places) {
   return cuts;
 }
 
+/// Whether the text is one character again and again.
+bool is_run(std::string_view text) {
+  const std::string_view first = text.substr(0, decode_utf8(text).length);
+  for (std::size_t at = first.size(); at < text.size(); at += first.size()) {
+    if (text.substr(at, first.size()) != first) return false;
+  }
+  return true;
+}
+
 Error not_sentence_piece(std::string_view token, const std::string& why) {
   return invalid("field \"merges\" does not come from a SentencePiece model: token \"" +
                  shown_text(token) + "\" " + why);
@@ -55,7 +64,7 @@ Result<std::vector<float>> scores_of_merges(const std::vector<std::string>& toke
     const std::size_t token = found->second;
     if (pairs[token] == 0) {
       scores[token] = -static_cast<float>(rank);
-    } else if (token != before) {
+    } else if (token != before && !is_run(tokens[token])) {
       return not_sentence_piece(tokens[token], "has merges in several places");
     }
     ++pairs[token];

@@ -21,8 +21,10 @@ using MergePair = std::pair<std::string, std::string>;
 /// SentencePiece merges any neighbours that together are a token, the best token first; the list
 /// names pairs. The two agree where the list has every pair of tokens that together are a token,
 /// and the pairs of one token stand together, as in the files that Transformers writes for
-/// SentencePiece models (`generate_merges` in tokenization_utils_sentencepiece). Any other list is
-/// an error, since some texts would be cut otherwise.
+/// SentencePiece models (`generate_merges` in tokenization_utils_sentencepiece). Only tokens that
+/// repeat one character, such as Gemma's runs of line ends, may stand mixed: of those both ways
+/// build the longest from the left. Any other list is an error, since some texts would be cut
+/// otherwise.
 /// Errors: Invalid, naming a token.
 Result<std::vector<float>> scores_of_merges(const std::vector<std::string>& tokens,
                                             const std::vector<bool>& mergeable,

@@ -388,7 +388,7 @@ TEST(ModelFolder, ItsDigestFollowsEveryFileThatCounts) {
   const auto memory = TemporaryFolder::make();
   const auto digest_of = [&memory](const FolderFiles& each) {
     const Folder folder(each);
-    return *model_digest(folder.path(), memory->path());
+    return *digest_model_files(folder.path(), memory->path());
   };
   const Digest digest = digest_of(files);
   EXPECT_EQ(digest_of(files), digest) << "it does not depend on where the folder lies";

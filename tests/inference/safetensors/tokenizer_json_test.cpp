@@ -164,6 +164,19 @@ TEST(MergeScores, RefusesMergesThatSentencePieceWouldNotHaveMade) {
   EXPECT_THAT(error_of(json), HasSubstr("has merges in several places"));
 }
 
+TEST(MergeScores, BuildsTheLongestRunsFromTheLeftWhereTheirMergesStandMixed) {
+  // Runs have equal scores, and Transformers then puts pairs with the longer left part first.
+  Json json = small_sentence_piece();
+  json["model"]["vocab"] = *parse_json(
+      R"({"<unk>": 0, "<0x0A>": 1, "▁": 2, "a": 3, "aa": 4, "aaa": 5, "aaaa": 6, "▁a": 7})");
+  json["model"]["merges"] =
+      *parse_json(R"(["aaa a", "aa aa", "aa a", "a aaa", "a aa", "a a", "▁ a"])");
+  json["normalizer"]["normalizers"].erase(0);
+  const auto tokenizer = load(to_text(json), 8);
+  ASSERT_TRUE(tokenizer) << tokenizer.error().message;
+  EXPECT_EQ(tokenizer->encode("aaaaaa a", false), (std::vector<TokenId>{6, 4, 7}));
+}
+
 class GoldenVocabulary : public testing::TestWithParam<std::string> {};
 
 /// Every vocabulary with golden ids, written as a tokenizer.json and read back.
