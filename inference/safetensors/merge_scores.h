@@ -9,7 +9,7 @@
 
 namespace trialwright {
 
-/// Two neighbours that become one token; earlier ones in a list come first.
+/// Two neighbours, neither of them empty, that become one token; earlier ones in a list come first.
 using MergePair = std::pair<std::string, std::string>;
 
 /// The score of each token by which SentencePiece's BPE merges as the list of merges says: the

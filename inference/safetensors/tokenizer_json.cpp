@@ -66,13 +66,15 @@ MergePair read_merge(JsonCursor& cursor) {
     std::vector<std::string> parts;
     cursor.enter_array();
     while (cursor.next_element()) parts.push_back(cursor.text().value_or(""));
-    if (parts.size() == 2) return {std::move(parts[0]), std::move(parts[1])};
+    if (parts.size() == 2 && !parts[0].empty() && !parts[1].empty()) {
+      return {std::move(parts[0]), std::move(parts[1])};
+    }
     cursor.fail("a merge of two texts was expected");
     return {};
   }
   const std::string text = cursor.text().value_or("");
   const std::size_t space = text.find(' ');
-  if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos) {
+  if (space == 0 || space >= text.size() - 1 || text.find(' ', space + 1) != std::string::npos) {
     cursor.fail("a merge of two texts with a space between was expected");
     return {};
   }

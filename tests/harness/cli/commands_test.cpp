@@ -302,7 +302,6 @@ TEST_F(Commands, ModelsAreListedAndShown) {
   EXPECT_THAT(shown, HasSubstr("token_embd.weight"));
 }
 
-<<<<<<< HEAD
 /// A model with random weights whose tokens are the bytes, and without a chat template.
 std::string base_model_bytes() {
   std::vector<std::string> tokens;
@@ -385,7 +384,8 @@ TEST_F(Commands, ModelWithTermsIsPulledOnlyWhenTheyAreAccepted) {
   const ProgramResult again = pull({});
   EXPECT_EQ(again.exit_code, 0) << again.err;
   EXPECT_THAT(again.err, testing::Not(HasSubstr("Tiny Terms")));
-=======
+}
+
 TEST_F(Commands, AFolderIsAModelWhereAFileIsOne) {
   const std::string model = tiny_model_bytes({.layers = 1});
   const std::string vocabulary = SmallVocabulary().file();
@@ -397,7 +397,6 @@ TEST_F(Commands, AFolderIsAModelWhereAFileIsOne) {
   EXPECT_EQ(printed({"tokenize", "./hf"}, "{\"text\": \"ab\"}\n"),
             "{\"ids\":[" + std::to_string('a') + "," + std::to_string('b') + "]}\n");
   printed({"generate", "hf/", "--raw", "--prompt", "ab", "--max-tokens", "3"});
->>>>>>> e4e1458 (Test folders of models from the command line, and describe them)
 }
 
 TEST_F(Commands, TokenizeReadsControlTokensOnlyWhenAsked) {

@@ -149,6 +149,10 @@ TEST(TokenizerJson, NamesTheFieldThatIsWrong) {
   EXPECT_THAT(with("/added_tokens/0/id", -1), HasSubstr("the id -1"));
   EXPECT_THAT(with("/model/merges/0", "ab"), HasSubstr("field \"model.merges\": a merge of two"));
   EXPECT_THAT(with("/model/merges/0", "a b c"), HasSubstr("a merge of two"));
+  for (const char* merge : {"", " ", "a ", " b"}) {
+    EXPECT_THAT(with("/model/merges/0", merge), HasSubstr("a merge of two"));
+  }
+  EXPECT_THAT(with("/model/merges/0", {"", ""}), HasSubstr("a merge of two"));
   EXPECT_THAT(with("/model/merges/0", {"a"}), HasSubstr("a merge of two"));
   EXPECT_THAT(with("/model/merges", nullptr), HasSubstr("field \"model.merges\" is missing"));
   EXPECT_THAT(with("/model", nullptr), HasSubstr("field \"model.type\""));
