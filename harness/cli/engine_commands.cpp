@@ -8,6 +8,7 @@
 #include "harness/cli/json_lines.h"
 #include "harness/cli/open_model.h"
 #include "inference/chat/chat_template.h"
+#include "inference/safetensors/model_folder.h"
 #include "inference/token/tokenizer.h"
 
 namespace trialwright {
@@ -21,7 +22,7 @@ std::string input_of(const Arguments& arguments) {
 Result<GgufFile> open_gguf(const std::string& name) {
   auto path = model_file(name);
   if (!path) return path.error();
-  return GgufFile::open(*path);
+  return open_model_files(*path);
 }
 
 int run_tokenize(const Arguments& arguments) {

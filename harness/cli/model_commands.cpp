@@ -12,6 +12,7 @@
 #include "inference/catalog/pull.h"
 #include "inference/chat/tool_call_format.h"
 #include "inference/gguf/gguf_file.h"
+#include "inference/safetensors/model_folder.h"
 
 namespace trialwright {
 
@@ -143,7 +144,7 @@ std::string metadata_text(const GgufFile& file, std::string_view key) {
 int run_models_show(const Arguments& arguments) {
   auto path = model_file(arguments.positionals().front());
   if (!path) return report_error(path.error());
-  auto file = GgufFile::open(*path);
+  auto file = open_model_files(*path);
   if (!file) return report_error(file.error());
   const Console out = output_console(arguments);
   out.line(out.paint(visible_line(path->string()), Colour::Bold));

@@ -131,7 +131,10 @@ std::string rooted_model_name(const std::string& name) {
   if (is_endpoint(name)) return name;
   const bool scripted = name.starts_with(kScripted);
   const std::string path = scripted ? name.substr(kScripted.size()) : name;
-  if (!scripted && path.find('/') == std::string::npos && !path.ends_with(".gguf")) return name;
+  if (!scripted) {
+    const auto catalog = user_catalog();
+    if (!is_model_path(catalog ? *catalog : Catalog{}, path)) return name;
+  }
   return (scripted ? std::string(kScripted) : "") + std::filesystem::absolute(path).string();
 }
 

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "inference/catalog/bundled_models.h"
 #include "inference/catalog/weights_name.h"
+#include "inference/safetensors/model_folder.h"
 
 namespace trialwright {
 
@@ -61,11 +62,18 @@ fs::path pulled_model_path(const ModelEntry& entry, const fs::path& models_folde
   return models_folder / (entry.name + ".gguf");
 }
 
+bool is_model_path(const Catalog& catalog, const std::string& name_or_file) {
+  if (name_or_file.find('/') != std::string::npos ||
+      fs::path(name_or_file).extension() == ".gguf" || is_pickle_name(name_or_file)) {
+    return true;
+  }
+  return is_model_folder(name_or_file) && !catalog.find(name_or_file);
+}
+
 Result<fs::path> resolve_model(const Catalog& catalog, const std::string& name_or_file,
                                const fs::path& models_folder) {
   std::error_code error;
-  if (name_or_file.find('/') != std::string::npos ||
-      fs::path(name_or_file).extension() == ".gguf" || is_pickle_name(name_or_file)) {
+  if (is_model_path(catalog, name_or_file)) {
     if (is_pickle_name(name_or_file)) return refused_pickle(name_or_file);
     if (!fs::exists(name_or_file, error)) {
       return not_found("model file " + name_or_file + " does not exist");

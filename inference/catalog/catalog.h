@@ -85,8 +85,12 @@ std::filesystem::path user_manifest_path();
 std::filesystem::path pulled_model_path(const ModelEntry& entry,
                                         const std::filesystem::path& models_folder);
 
-/// The file for what a user called a model: a name of the catalog, or a path. What has a '/' or
-/// ends in ".gguf" is a path. Of a pulled file only the size is looked at here.
+/// Whether what a user called a model is a path: what has a '/', ends in ".gguf" or is called as
+/// pickles are; and a folder with a model in it, unless the catalog has a model of that name.
+bool is_model_path(const Catalog& catalog, const std::string& name_or_file);
+
+/// The file or folder for what a user called a model: a name of the catalog, or a path. Of a pulled
+/// file only the size is looked at here.
 /// Errors: NotFound, saying how to pull the model or which names are close; Integrity if a pulled
 /// file has the wrong size; Invalid for weights in Python's pickle format.
 Result<std::filesystem::path> resolve_model(const Catalog& catalog, const std::string& name_or_file,

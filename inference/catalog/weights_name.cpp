@@ -17,7 +17,7 @@ bool is_pickle_name(std::string_view path) {
 Error refused_pickle(std::string_view path) {
   return invalid(std::string(path) +
                  " is in Python's pickle format, which can run code when it is read; only GGUF " +
-                 "files are supported");
+                 "files and folders with Safetensors are supported");
 }
 
 }  // namespace trialwright

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "inference/gguf/foreign_content.h"
 #include "inference/gguf/gguf_reader.h"
 
 namespace trialwright {
@@ -28,16 +29,13 @@ std::string what_else_it_is(std::span<const std::byte> bytes) {
   if (bytes.empty()) {
     return "is empty, not a GGUF file";
   }
-  if (starts_with(bytes, std::string_view("PK\x03\x04", 4)) ||
-      (bytes.size() >= 2 && bytes[0] == std::byte{0x80} && bytes[1] >= std::byte{1} &&
-       bytes[1] <= std::byte{5})) {
+  if (is_pickle_content(bytes)) {
     return "is a Python pickle (PyTorch) file: such files run code when loaded and are refused; "
-           "convert the model to GGUF";
+           "convert the model to Safetensors or GGUF";
   }
-  // Safetensors start with the length of a JSON header, then the header itself.
-  if (bytes.size() >= 10 && bytes[8] == std::byte{'{'} &&
-      (bytes[9] == std::byte{'"'} || bytes[9] == std::byte{'}'})) {
-    return "is a safetensors file, not a GGUF file; convert the model to GGUF";
+  if (is_safetensors_content(bytes)) {
+    return "is a Safetensors file, not a GGUF file; name the folder that it lies in, with its "
+           "config.json and tokenizer.json";
   }
   if (starts_with(bytes, "FUGG")) {
     return "is a big-endian GGUF file, which is not supported";
@@ -72,6 +70,9 @@ struct GgufFile::Content {
   std::string name;
   std::optional<MappedFile> mapping;
   std::span<const std::byte> bytes;
+  /// Of an assembled model; `bytes` is its metadata then.
+  std::string metadata;
+  ModelTensors parts;
   /// Keys in the order of the file; views into `bytes`, like all texts.
   std::vector<std::string_view> keys;
   std::unordered_map<std::string_view, GgufValue> values;
@@ -86,6 +87,7 @@ struct GgufFile::Content {
   Result<void> read_keys(GgufReader& reader, std::int64_t count);
   Result<void> read_tensors(GgufReader& reader, std::int64_t count);
   Result<void> read_tensor(GgufReader& reader, std::uint64_t& offset);
+  Result<void> name_tensors();
   Result<void> place_tensors(std::size_t header_end, const std::vector<std::uint64_t>& offsets);
   [[nodiscard]] const GgufValue* find(std::string_view key) const {
     const auto found = values.find(key);
@@ -176,12 +178,19 @@ Result<void> GgufFile::Content::read_tensors(GgufReader& reader, std::int64_t co
       return read;
     }
   }
+  if (auto named = name_tensors(); !named) {
+    return named;
+  }
+  return place_tensors(reader.position(), offsets);
+}
+
+Result<void> GgufFile::Content::name_tensors() {
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     if (!tensor_by_name.emplace(tensors[i].name, i).second) {
       return wrong("is damaged: tensor \"" + shown_text(tensors[i].name) + "\" occurs twice");
     }
   }
-  return place_tensors(reader.position(), offsets);
+  return {};
 }
 
 Result<void> GgufFile::Content::place_tensors(std::size_t header_end,
@@ -233,10 +242,7 @@ Result<void> GgufFile::Content::place_tensors(std::size_t header_end,
   return {};
 }
 
-GgufFile::GgufFile(std::unique_ptr<Content> content) : content_(std::move(content)) {}
-GgufFile::~GgufFile() = default;
-GgufFile::GgufFile(GgufFile&&) noexcept = default;
-GgufFile& GgufFile::operator=(GgufFile&&) noexcept = default;
+GgufFile::GgufFile(std::shared_ptr<const Content> content) : content_(std::move(content)) {}
 
 Result<GgufFile> GgufFile::open(const std::filesystem::path& path) {
   auto mapping = MappedFile::open(path);
@@ -259,6 +265,24 @@ Result<GgufFile> GgufFile::parse(std::span<const std::byte> bytes, std::string n
   content->bytes = bytes;
   if (auto read = content->read(); !read) {
     return read.error();
+  }
+  return GgufFile(std::move(content));
+}
+
+Result<GgufFile> GgufFile::assemble(std::string name, const GgufMetadata& metadata,
+                                    ModelTensors tensors) {
+  auto content = std::make_unique<Content>();
+  content->name = std::move(name);
+  content->metadata = metadata.bytes();
+  content->bytes = std::as_bytes(std::span(content->metadata));
+  GgufReader reader(content->bytes, 0);
+  if (auto read = content->read_keys(reader, metadata.count()); !read) {
+    return read.error();
+  }
+  content->parts = std::move(tensors);
+  content->tensors = std::move(content->parts.tensors);
+  if (auto named = content->name_tensors(); !named) {
+    return named.error();
   }
   return GgufFile(std::move(content));
 }

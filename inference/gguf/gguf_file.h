@@ -12,6 +12,7 @@
 
 #include "base/files.h"
 #include "base/result.h"
+#include "inference/gguf/gguf_metadata.h"
 #include "inference/gguf/tensor_type.h"
 
 namespace trialwright {
@@ -28,8 +29,16 @@ struct GgufTensor {
   std::span<const std::byte> data;
 };
 
-/// A GGUF file (versions 2 and 3), mapped into memory. Movable; spans and views into it live as
-/// long as it does.
+/// Tensors that do not come out of a GGUF file, and what their data lies in.
+struct ModelTensors {
+  std::vector<GgufTensor> tensors;  ///< `data` has the size that type and shape ask for.
+  std::vector<MappedFile> files;
+  std::vector<std::vector<std::byte>> buffers;  ///< Of tensors that were computed.
+};
+
+/// A GGUF file (versions 2 and 3), mapped into memory, or another model in the same terms.
+/// Const after opening, so copies share what they hold; spans and views live as long as any of
+/// them.
 ///
 /// Every count, length and offset is checked against the file's size on opening, so a truncated or
 /// hostile file is an error here and nowhere later.
@@ -41,9 +50,11 @@ class GgufFile {
   /// The same for bytes in memory, which must outlive the object. For tests and fuzzing.
   static Result<GgufFile> parse(std::span<const std::byte> bytes, std::string name);
 
-  ~GgufFile();
-  GgufFile(GgufFile&&) noexcept;
-  GgufFile& operator=(GgufFile&&) noexcept;
+  /// A model from parts that another format was read into: GGUF's names of keys and tensors, their
+  /// values and data. `name` stands for it in messages.
+  /// Errors: Invalid, if a key or a tensor occurs twice.
+  static Result<GgufFile> assemble(std::string name, const GgufMetadata& metadata,
+                                   ModelTensors tensors);
 
   [[nodiscard]] bool has(std::string_view key) const;
   /// Metadata by key. Errors: Invalid, naming file and key, if it is absent or of another type.
@@ -65,8 +76,8 @@ class GgufFile {
 
  private:
   struct Content;
-  explicit GgufFile(std::unique_ptr<Content> content);
-  std::unique_ptr<Content> content_;
+  explicit GgufFile(std::shared_ptr<const Content> content);
+  std::shared_ptr<const Content> content_;
 };
 
 }  // namespace trialwright

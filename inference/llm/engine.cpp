@@ -14,6 +14,7 @@
 #include "inference/llm/sampler.h"
 #include "inference/llm/scheduler.h"
 #include "inference/llm/weights.h"
+#include "inference/safetensors/model_folder.h"
 
 namespace trialwright {
 namespace {
@@ -141,7 +142,7 @@ Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
 
 Result<Engine> Engine::load(const std::filesystem::path& path, const EngineOptions& options) {
-  auto file = GgufFile::open(path);
+  auto file = open_model_files(path);
   if (!file) {
     return file.error();
   }

@@ -12,6 +12,7 @@
 #include "inference/models/guesses.h"
 #include "inference/models/model_digest.h"
 #include "inference/models/text_stream.h"
+#include "inference/safetensors/model_folder.h"
 #include "inference/spec/draft_model.h"
 
 namespace trialwright {
@@ -33,6 +34,16 @@ std::string main_type(const GgufFile& file) {
   const auto most = std::max_element(
       bytes.begin(), bytes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
   return most == bytes.end() ? "no weights" : most->first;
+}
+
+/// What to call a model that was named by its path only.
+std::string name_of(const std::filesystem::path& path) {
+  std::error_code failed;
+  if (!std::filesystem::is_directory(path, failed)) {
+    return path.stem().string();
+  }
+  // "." and a '/' at the end are no names, and the dots of a folder's name begin no extension.
+  return std::filesystem::canonical(path, failed).filename().string();
 }
 
 Completion unserved(FairQueue::Outcome outcome, Steady::time_point start) {
@@ -136,7 +147,7 @@ Result<std::unique_ptr<EmbeddedModel>> EmbeddedModel::load(const std::filesystem
   if (options.requests_max < 1) {
     return invalid("at least one request must be computed at a time");
   }
-  auto file = GgufFile::open(path);
+  auto file = open_model_files(path);
   if (!file) {
     return file.error();
   }
@@ -144,19 +155,16 @@ Result<std::unique_ptr<EmbeddedModel>> EmbeddedModel::load(const std::filesystem
   if (!tokenizer) {
     return tokenizer.error();
   }
-  // The engine takes the file over, so what it says beside the weights is read by opening it again.
-  auto metadata = GgufFile::open(path);
-  if (!metadata) {
-    return metadata.error();
-  }
+  // The engine takes the file over, so this is for what it says beside the weights.
+  const GgufFile metadata = *file;
   auto engine = Engine::load(std::move(*file), options.engine);
   if (!engine) {
     return engine.error();
   }
   // Only now: it reads the whole file, which a model that cannot run is not worth.
   auto digest =
-      remembered_digest(path, options.digest_folder.empty() ? user_cache_folder() / "digests"
-                                                            : options.digest_folder);
+      digest_model_files(path, options.digest_folder.empty() ? user_cache_folder() / "digests"
+                                                             : options.digest_folder);
   if (!digest) {
     return digest.error();
   }
@@ -167,14 +175,14 @@ Result<std::unique_ptr<EmbeddedModel>> EmbeddedModel::load(const std::filesystem
   auto state = std::make_unique<State>(std::move(*tokenizer), std::move(*engine), std::move(*small),
                                        options);
   const ModelConfig& config = state->engine.config();
-  state->identity = {.name = options.name.empty() ? path.stem().string() : options.name,
+  state->identity = {.name = options.name.empty() ? name_of(path) : options.name,
                      .digest = digest->hex(),
                      .provider = "embedded",
                      .description = config.architecture + ", " + std::to_string(config.layers) +
-                                    " layers, " + main_type(*metadata) + ", " +
+                                    " layers, " + main_type(metadata) + ", " +
                                     state->engine.device_text(),
                      .context_tokens_max = state->engine.context_tokens_max()};
-  state->read_template(*metadata);
+  state->read_template(metadata);
   state->identity.native_tools = state->tool_call_format != ToolCallFormat::None;
   return std::unique_ptr<EmbeddedModel>(new EmbeddedModel(std::move(state)));
 }

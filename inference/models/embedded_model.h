@@ -26,7 +26,7 @@ struct EmbeddedModelOptions {
   std::filesystem::path digest_folder{};  ///< Empty takes the user's cache folder.
 };
 
-/// A model file run by the engine inside this process.
+/// A model file, or a folder with a model, run by the engine inside this process.
 ///
 /// Any thread; requests are let in in the order of arrival and computed together. The conversation
 /// goes through the model's own chat template: the template's text may hold control tokens, the

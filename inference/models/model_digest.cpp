@@ -7,8 +7,24 @@
 
 #include "base/files.h"
 #include "base/text.h"
+#include "inference/safetensors/model_folder.h"
 
 namespace trialwright {
+
+Result<Digest> digest_model_files(const std::filesystem::path& path,
+                                  const std::filesystem::path& memory_folder) {
+  std::error_code failed;
+  if (!std::filesystem::is_directory(path, failed)) return remembered_digest(path, memory_folder);
+  auto files = model_folder_files(path);
+  if (!files) return files.error();
+  Hasher hasher;
+  for (const std::filesystem::path& file : *files) {
+    auto digest = remembered_digest(file, memory_folder);
+    if (!digest) return digest.error();
+    hasher.field(file.filename().string()).field(digest->hex());
+  }
+  return hasher.finish();
+}
 
 Result<Digest> remembered_digest(const std::filesystem::path& file,
                                  const std::filesystem::path& memory_folder) {

@@ -16,6 +16,9 @@ namespace {
 
 using std::string_view_literals::operator""sv;
 
+/// A list of ids that end a turn, where a model names more than GGUF has keys for.
+constexpr std::string_view kTurnEndIds = "trialwright.turn_end_token_ids";
+
 /// Texts that llama.cpp takes for the end of a turn in any vocabulary (`special_eog_ids`).
 constexpr std::array kTurnEnds = {
     "<|eot_id|>"sv,
@@ -141,6 +144,14 @@ Result<void> read_turn_ends(const GgufFile& file, Vocabulary& vocabulary) {
     auto id = read_id(file, key, vocabulary.size());
     if (!id) return id.error();
     if (*id >= 0) vocabulary.ends_turn[static_cast<std::size_t>(*id)] = true;
+  }
+  if (file.has(kTurnEndIds)) {
+    auto ids = file.integers(kTurnEndIds);
+    if (!ids) return ids.error();
+    for (const std::int64_t id : *ids) {
+      if (id >= 0 && id < vocabulary.size())
+        vocabulary.ends_turn[static_cast<std::size_t>(id)] = true;
+    }
   }
   if (vocabulary.eos >= 0) vocabulary.ends_turn[static_cast<std::size_t>(vocabulary.eos)] = true;
   return {};

@@ -45,6 +45,8 @@ FileTree files_of_mistakes() {
       {"cases.jsonl", "{\"messages\": []}\n{\"messages\": [}\n"},
       {"fine.jinja", "{{ messages | length }}"},
       {"folder/inside.txt", ""},
+      {"pickled/config.json", "{}"},
+      {"pickled/pytorch_model.bin", std::string("\x80\x02", 2) + "pickled"},
       {"suite/suite.toml", "name = 7\n"},
   };
 }
@@ -92,6 +94,11 @@ std::vector<Mistake> mistakes() {
       {"ModelCutInTheHead", {"models", "show", "head.gguf"}, 2, {"head.gguf", "truncated"}},
       {"NoModelAtAll", {"tokenize", "text.gguf"}, 2, {"text.gguf", "not a GGUF file"}},
       {"PickledModel", {"run", "-m", "./weights.bin"}, 2, {"weights.bin"}},
+      {"FolderWithPickledWeights",
+       {"run", "-m", "pickled"},
+       2,
+       {"pickled/pytorch_model.bin", "pickle"}},
+      {"FolderWithoutWeights", {"tokenize", "./folder"}, 2, {"./folder", "model.safetensors"}},
       {"MissingScript", {"run", "-m", "scripted:none.jsonl"}, 2, {"none.jsonl"}},
       {"BadScript", {"run", "-m", "scripted:bad_script.jsonl"}, 2, {"line 2", "\"txt\""}},
       {"EndpointWithoutModel", {"run", "-m", "http://127.0.0.1:1/v1"}, 2, {"does not name"}},

@@ -13,8 +13,10 @@
 #include "results/event_format.h"
 #include "results/store.h"
 #include "tests/harness/cli/program.h"
+#include "tests/inference/token/small_vocabulary.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/gguf_writer.h"
+#include "tests/support/model_folder_writer.h"
 #include "tests/support/tiny_model.h"
 
 namespace trialwright {
@@ -382,6 +384,19 @@ TEST_F(Commands, ModelWithTermsIsPulledOnlyWhenTheyAreAccepted) {
   const ProgramResult again = pull({});
   EXPECT_EQ(again.exit_code, 0) << again.err;
   EXPECT_THAT(again.err, testing::Not(HasSubstr("Tiny Terms")));
+}
+
+TEST_F(Commands, AFolderIsAModelWhereAFileIsOne) {
+  const std::string model = tiny_model_bytes({.layers = 1});
+  const std::string vocabulary = SmallVocabulary().file();
+  FolderFiles files = folder_of_gguf(*GgufFile::parse(as_bytes(model), "tiny.gguf"));
+  files["tokenizer.json"] =
+      tokenizer_json_of_gguf(*GgufFile::parse(as_bytes(vocabulary), "small.gguf"));
+  for (const auto& [name, content] : files) folder_.write("hf/" + name, content);
+  EXPECT_THAT(printed({"models", "show", "hf", "--tensors"}), HasSubstr("blk.0.attn_q.weight"));
+  EXPECT_EQ(printed({"tokenize", "./hf"}, "{\"text\": \"ab\"}\n"),
+            "{\"ids\":[" + std::to_string('a') + "," + std::to_string('b') + "]}\n");
+  printed({"generate", "hf/", "--raw", "--prompt", "ab", "--max-tokens", "3"});
 }
 
 TEST_F(Commands, TokenizeReadsControlTokensOnlyWhenAsked) {

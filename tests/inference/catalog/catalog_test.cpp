@@ -131,7 +131,8 @@ TEST(Catalog, RefusesPackageNamesThatPipWouldTakeForSomethingElse) {
 TEST(Catalog, RefusesPickledWeightsByName) {
   EXPECT_EQ(error_of(manifest(good_model(), "url = \"https://x/pytorch_model-1.bin\"")),
             "m.toml, model 1: source 1: https://x/pytorch_model-1.bin is in Python's pickle "
-            "format, which can run code when it is read; only GGUF files are supported");
+            "format, which can run code when it is read; only GGUF files and folders with "
+            "Safetensors are supported");
 }
 
 TEST(Catalog, LetsAUsersManifestStandInForABundledModel) {
@@ -199,7 +200,23 @@ TEST_F(ResolveModel, TakesWhatLooksLikeAFileForAFile) {
 TEST_F(ResolveModel, RefusesPickledWeightsByName) {
   EXPECT_EQ(resolve_error("weights/model.pt"),
             "weights/model.pt is in Python's pickle format, which can run code when it is read; "
-            "only GGUF files are supported");
+            "only GGUF files and folders with Safetensors are supported");
+}
+
+TEST_F(ResolveModel, TakesAFolderWithAModelForAPath) {
+  const fs::path folder = folder_->path() / "hf";
+  fs::create_directory(folder);
+  EXPECT_FALSE(is_model_path(Catalog{}, "hf"));
+  EXPECT_TRUE(is_model_path(Catalog{}, folder.string()));
+  // A bare name is looked for where the program runs, and the catalog comes first.
+  fs::current_path(folder_->path());
+  EXPECT_FALSE(is_model_path(Catalog{}, "hf"));
+  ASSERT_TRUE(write_file_atomically(folder / "config.json", "{}"));
+  EXPECT_TRUE(is_model_path(Catalog{}, "hf"));
+  Catalog catalog;
+  catalog.models.emplace_back().name = "hf";
+  EXPECT_FALSE(is_model_path(catalog, "hf"));
+  fs::current_path("/");
 }
 
 TEST_F(ResolveModel, SuggestsNamesThatAreClose) {

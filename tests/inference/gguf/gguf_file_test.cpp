@@ -97,7 +97,10 @@ TEST(GgufFile, RefusesOtherFormatsByName) {
   EXPECT_EQ(error_of(""), "model.gguf is empty, not a GGUF file");
   EXPECT_THAT(error_of(std::string("PK\x03\x04 archive/data.pkl", 20)), HasSubstr("pickle"));
   EXPECT_THAT(error_of("\x80\x02}q\x01."), HasSubstr("pickle"));
-  EXPECT_THAT(error_of(std::string("\x10\0\0\0\0\0\0\0{\"a\":{}}", 16)), HasSubstr("safetensors"));
+  EXPECT_THAT(error_of(std::string("\x10\0\0\0\0\0\0\0{\"a\":{}}", 16)), HasSubstr("Safetensors"));
+  // A header of 640 bytes begins like a pickle of protocol 2.
+  EXPECT_THAT(error_of(std::string("\x80\x02\0\0\0\0\0\0{\"a\":{}}", 16)),
+              HasSubstr("Safetensors"));
   EXPECT_THAT(error_of(GgufWriter(1).bytes()), HasSubstr("version 1"));
   EXPECT_THAT(error_of("FUGG...."), HasSubstr("big-endian"));
 }
