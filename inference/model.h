@@ -68,8 +68,14 @@ struct CompletionRequest {
   std::string draft_key{};
   /// Generation ends at this moment with what there is.
   std::optional<std::chrono::steady_clock::time_point> deadline;
-  /// Called with each piece of text, always whole code points, on the calling thread.
+  /// The answer must hold a tool call. A model that cannot promise it answers as it does.
+  bool must_call_tool = false;
+  /// Called with each piece of text outside tool calls, always whole code points. Must be quick: it
+  /// may hold up other requests.
   std::function<void(std::string_view)> on_text;
+  /// Called with each tool call once it is complete, in order with the text. A provider that tells
+  /// only whole answers may not call it.
+  std::function<void(const ToolCall&)> on_tool_call{};
 };
 
 enum class FinishReason {
@@ -123,7 +129,7 @@ struct Completion {
   Usage usage;
   Timings timings;
   std::optional<FormatAudit> format_audit;  ///< Where a format was asked for.
-  std::string served_model;  ///< What the provider says it served.
+  std::string served_model;                 ///< What the provider says it served.
 };
 
 /// A text and ways it could go on.
@@ -146,8 +152,11 @@ struct ModelIdentity {
   std::string description;     ///< For people: architecture, quantization, kernels.
   int context_tokens_max = 0;  ///< 0 if unknown.
   bool native_tools = false;   ///< The chat template has a format for tool calls.
+  bool can_chat = true;        ///< Not so for a base model, which has no chat template.
   bool can_score = true;       ///< `score` is possible; chat endpoints only complete.
 };
+
+class TokenModel;
 
 /// Messages in, completion out.
 ///
@@ -168,6 +177,9 @@ class Model {
   /// score.
   virtual Result<std::vector<ContinuationScore>> score(const ScoreRequest& request,
                                                        std::stop_token stop) = 0;
+
+  /// The same model underneath the chat, where its tokens can be seen; otherwise null.
+  virtual TokenModel* tokens() { return nullptr; }
 };
 
 }  // namespace trialwright

@@ -8,6 +8,7 @@
 #include "base/files.h"
 #include "inference/chat/chat_template.h"
 #include "inference/chat/tool_call_format.h"
+#include "inference/llm/sampler.h"
 #include "inference/models/fair_queue.h"
 #include "inference/models/model_digest.h"
 #include "inference/models/text_stream.h"
@@ -50,6 +51,9 @@ Result<void> check_request(const CompletionRequest& request) {
   if (request.tokens_max < 0 || request.alternatives < 0) {
     return invalid("tokens_max and alternatives must not be negative");
   }
+  if (request.format) {
+    return invalid("the embedded engine cannot hold an answer to a format yet");
+  }
   return {};
 }
 
@@ -73,8 +77,14 @@ struct EmbeddedModel::State {
   Result<std::vector<TokenId>> render(const std::vector<Message>& messages,
                                       const std::vector<ToolDefinition>& tools) const;
   [[nodiscard]] std::vector<TokenId> encode(std::string_view text) const;
+  [[nodiscard]] bool is_shown(TokenId id) const;
   Result<Completion> run(std::vector<TokenId> prompt, const CompletionRequest& request,
                          const std::stop_token& stop);
+  Result<Completion> run_with_calls(std::vector<TokenId> prompt, const CompletionRequest& request,
+                                    const std::stop_token& stop);
+  /// What TokenModel::prompt_logprobs promises, by the engine.
+  Result<std::vector<GeneratedToken>> logprobs(std::span<const TokenId> ids, int alternatives,
+                                               const std::stop_token& stop);
 };
 
 EmbeddedModel::EmbeddedModel(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -123,7 +133,8 @@ Result<std::unique_ptr<EmbeddedModel>> EmbeddedModel::load(const std::filesystem
                                     " layers, " + main_type(*metadata) + ", " +
                                     state->engine.device_text(),
                      .context_tokens_max = state->engine.context_tokens_max(),
-                     .native_tools = state->tool_call_format != ToolCallFormat::None};
+                     .native_tools = state->tool_call_format != ToolCallFormat::None,
+                     .can_chat = metadata->has(kTemplateKey)};
   return std::unique_ptr<EmbeddedModel>(new EmbeddedModel(std::move(state)));
 }
 
@@ -188,6 +199,11 @@ std::vector<TokenId> EmbeddedModel::State::encode(std::string_view text) const {
   return ids;
 }
 
+bool EmbeddedModel::State::is_shown(TokenId id) const {
+  return !tokenizer.ends_turn(id) &&
+         (!tokenizer.is_control(id) || belongs_to_calls(tool_call_format, tokenizer.bytes(id)));
+}
+
 Result<Completion> EmbeddedModel::State::run(std::vector<TokenId> prompt,
                                              const CompletionRequest& request,
                                              const std::stop_token& stop) {
@@ -206,11 +222,7 @@ Result<Completion> EmbeddedModel::State::run(std::vector<TokenId> prompt,
     if (tokenizer.ends_turn(id)) {
       return false;
     }
-    const std::string_view bytes = tokenizer.bytes(id);
-    if (tokenizer.is_control(id) && bytes != kPythonTag) {
-      return true;
-    }
-    return !stream.add(bytes);
+    return !is_shown(id) || !stream.add(tokenizer.bytes(id));
   };
   auto generation = engine.generate({.ids = std::move(prompt),
                                      .sampling = request.sampling,
@@ -237,6 +249,26 @@ Result<Completion> EmbeddedModel::State::run(std::vector<TokenId> prompt,
   return completion;
 }
 
+/// The same with the tool calls taken out of the text while it comes.
+Result<Completion> EmbeddedModel::State::run_with_calls(std::vector<TokenId> prompt,
+                                                        const CompletionRequest& request,
+                                                        const std::stop_token& stop) {
+  ToolCallStream calls(tool_call_format, next_call_number(request.messages),
+                       {.on_text = request.on_text, .on_call = request.on_tool_call});
+  CompletionRequest raw = request;
+  raw.on_text = [&calls](std::string_view text) { calls.add(text); };
+  auto completion = run(std::move(prompt), raw, stop);
+  if (!completion) {
+    return completion;
+  }
+  calls.finish();
+  const ParsedToolCalls& parsed = calls.parsed();
+  completion->text = parsed.text;
+  completion->tool_calls = parsed.calls;
+  completion->tool_call_errors = parsed.errors;
+  return completion;
+}
+
 Result<Completion> EmbeddedModel::complete(const CompletionRequest& request, std::stop_token stop) {
   if (auto checked = check_request(request); !checked) {
     return checked.error();
@@ -245,15 +277,10 @@ Result<Completion> EmbeddedModel::complete(const CompletionRequest& request, std
   if (!prompt) {
     return prompt.error();
   }
-  auto completion = state_->run(std::move(*prompt), request, stop);
-  if (completion && !request.tools.empty() && state_->identity.native_tools) {
-    auto parsed = parse_tool_calls(state_->tool_call_format, completion->text,
-                                   next_call_number(request.messages));
-    completion->text = std::move(parsed.text);
-    completion->tool_calls = std::move(parsed.calls);
-    completion->tool_call_errors = std::move(parsed.errors);
-  }
-  return completion;
+  const bool may_call = !request.tools.empty() && state_->identity.native_tools;
+  return may_call || frames_every_message(state_->tool_call_format)
+             ? state_->run_with_calls(std::move(*prompt), request, stop)
+             : state_->run(std::move(*prompt), request, stop);
 }
 
 Result<Completion> EmbeddedModel::continue_text(std::string_view text,
@@ -263,6 +290,62 @@ Result<Completion> EmbeddedModel::continue_text(std::string_view text,
     return checked.error();
   }
   return state_->run(state_->encode(text), request, stop);
+}
+
+EncodedText EmbeddedModel::encode_text(std::string_view text) const {
+  return {state_->encode(text), state_->tokenizer.adds_bos()};
+}
+
+std::string_view EmbeddedModel::token_bytes(std::int32_t id) const {
+  return state_->tokenizer.bytes(id);
+}
+
+std::int32_t EmbeddedModel::bos_id() const { return state_->tokenizer.bos(); }
+std::int32_t EmbeddedModel::eos_id() const { return state_->tokenizer.eos(); }
+bool EmbeddedModel::is_shown(std::int32_t id) const { return state_->is_shown(id); }
+
+Result<Completion> EmbeddedModel::continue_ids(std::span<const std::int32_t> prompt,
+                                               const CompletionRequest& request,
+                                               std::stop_token stop) {
+  if (auto checked = check_request(request); !checked) {
+    return checked.error();
+  }
+  return state_->run({prompt.begin(), prompt.end()}, request, stop);
+}
+
+Result<std::vector<GeneratedToken>> EmbeddedModel::State::logprobs(std::span<const TokenId> ids,
+                                                                   int alternatives,
+                                                                   const std::stop_token& stop) {
+  if (stop.stop_requested()) {
+    return cancelled("reading the prompt's log-probabilities was stopped");
+  }
+  const auto width = static_cast<std::size_t>(engine.vocabulary());
+  constexpr std::size_t kLogitsMax = std::size_t{1} << 29U;
+  if (ids.size() * width > kLogitsMax) {
+    return invalid("the prompt has " + std::to_string(ids.size()) +
+                   " tokens, too many to give the log-probability of each");
+  }
+  auto logits = engine.all_logits(ids);
+  if (!logits) {
+    return logits.error();
+  }
+  std::vector<GeneratedToken> tokens = {{{ids.front(), 0}, {}}};
+  for (std::size_t i = 1; i < ids.size(); ++i) {
+    const auto row = std::span<const float>(*logits).subspan((i - 1) * width, width);
+    const double normalizer = log_sum_exp(row);
+    const double logprob = static_cast<double>(row[static_cast<std::size_t>(ids[i])]) - normalizer;
+    tokens.push_back({{ids[i], logprob}, most_probable(row, normalizer, alternatives)});
+  }
+  return tokens;
+}
+
+Result<std::vector<GeneratedToken>> EmbeddedModel::prompt_logprobs(
+    std::span<const std::int32_t> ids, int alternatives, std::stop_token stop) {
+  if (state_->queue.enter(std::nullopt, stop) != FairQueue::Outcome::Entered) {
+    return cancelled("reading the prompt's log-probabilities was stopped");
+  }
+  const FairTurn turn(state_->queue);
+  return state_->logprobs(ids, alternatives, stop);
 }
 
 Result<std::vector<ContinuationScore>> EmbeddedModel::score(const ScoreRequest& request,
