@@ -116,6 +116,9 @@ class HttpServer::Connection final : public httplib::Server {
                                                httplib::Response& response) {
       if (has_reply_) return HandlerResponse::Unhandled;
       put(reply_of(error_of_status(response.status, server_.options_)), response);
+      // Where such a request ends, nobody knows.
+      response.set_header("Connection", "close");
+      is_confused_ = true;
       return HandlerResponse::Handled;
     };
     set_error_handler(explain);
@@ -141,7 +144,7 @@ class HttpServer::Connection final : public httplib::Server {
       const bool went_well = process_request(
           stream_, left == 1, must_close, [this](httplib::Request& request) { look_at(request); });
       log();
-      if (!went_well || must_close || refusal_) return stream_.close_gently();
+      if (!went_well || must_close || refusal_ || is_confused_) return stream_.close_gently();
     }
   }
 
@@ -211,6 +214,7 @@ class HttpServer::Connection final : public httplib::Server {
   SocketStream& stream_;
   std::optional<ApiError> refusal_;  ///< Of the request that is being read.
   bool has_reply_ = false;
+  bool is_confused_ = false;  ///< What comes next may be the rest of a bad request.
   Moment begun_{};
   AccessRecord record_;
   std::shared_ptr<Usage> usage_;

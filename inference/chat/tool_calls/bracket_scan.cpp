@@ -5,7 +5,7 @@
 namespace trialwright {
 
 std::optional<std::size_t> BracketScan::end(std::string_view text, std::size_t begin) {
-  for (at_ = std::max(at_, begin); at_ < text.size(); ++at_) {
+  for (at_ = std::max(at_, begin); !end_ && at_ < text.size(); ++at_) {
     const char c = text[at_];
     if (in_string_) {
       if (escaped_) {
@@ -20,10 +20,10 @@ std::optional<std::size_t> BracketScan::end(std::string_view text, std::size_t b
     } else if (c == '{' || c == '[') {
       ++depth_;
     } else if ((c == '}' || c == ']') && --depth_ == 0) {
-      return at_ + 1;
+      end_ = at_ + 1;
     }
   }
-  return std::nullopt;
+  return end_;
 }
 
 }  // namespace trialwright

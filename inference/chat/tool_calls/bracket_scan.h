@@ -15,6 +15,7 @@ class BracketScan {
   void reset() { *this = {}; }
 
  private:
+  std::optional<std::size_t> end_;
   std::size_t at_ = 0;  ///< The next byte to look at; 0 before the first.
   int depth_ = 0;
   bool in_string_ = false;

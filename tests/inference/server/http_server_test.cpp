@@ -267,7 +267,8 @@ TEST(HttpServer, OneWhoDoesNotReadHoldsUpNobody) {
     }
     return completion;
   });
-  Running server(model, {.unread_bytes_max = std::size_t{1} << 30U});
+  Running server(model, {.unread_bytes_max = std::size_t{1} << 30U},
+                 {.write_within = milliseconds(500)});
   const Wire lazy(server.port());
   lazy.send(raw_post(ask("fake", R"(, "stream": true)")));
   EXPECT_NE(lazy.receive_some().find("200"), std::string::npos);
