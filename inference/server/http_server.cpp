@@ -57,7 +57,10 @@ std::optional<ApiError> body_refusal(const httplib::Request& request,
   if (request.has_header("Content-Encoding")) {
     return ApiError{.status = 415, .message = "the body must not be compressed"};
   }
-  if (!request.has_header("Content-Length")) return std::nullopt;
+  if (!request.has_header("Content-Length")) {
+    if (to_lower(request.get_header_value("Transfer-Encoding")) == "chunked") return std::nullopt;
+    return ApiError{.status = 411, .message = "the request must say how long its body is"};
+  }
   const std::string length = request.get_header_value("Content-Length");
   std::uint64_t bytes = 0;
   const auto [end, error] = std::from_chars(length.data(), length.data() + length.size(), bytes);

@@ -13,11 +13,14 @@ namespace trialwright {
 
 namespace {
 
+using Moment = std::chrono::steady_clock::time_point;
 using std::chrono::milliseconds;
 
 constexpr std::string_view kModelsPath = "/v1/models";
 /// How often a silent request looks whether anybody still waits for it.
 constexpr milliseconds kLookEvery{25};
+/// How long after its deadline a model may take to say so.
+constexpr milliseconds kGrace{2000};
 
 ApiError gone() {
   // nginx's number for a client that has hung up; it is only seen in the log.
@@ -35,13 +38,17 @@ ApiError cancelled_error() {
   return {.status = 503, .message = "the answer was cancelled", .type = "server_error"};
 }
 
+ApiError late_error() {
+  return {.status = 504,
+          .message = "the answer was not ready within the time that requests have here",
+          .type = "server_error",
+          .code = "timeout"};
+}
+
 /// What an answer that did not come to its own end is to a client.
 std::optional<ApiError> unfinished(const Completion& completion) {
   if (completion.finish == FinishReason::Deadline) {
-    return ApiError{.status = 504,
-                    .message = "the answer was not ready within the time that requests have here",
-                    .type = "server_error",
-                    .code = "timeout"};
+    return late_error();
   }
   if (completion.finish == FinishReason::Cancelled) {
     return cancelled_error();
@@ -105,9 +112,10 @@ class Service::Seats {
 class Service::Work {
  public:
   Work(std::unique_ptr<Seats> seats, std::size_t count, Answers::Make make,
-       const Answers::Bounds& bounds, Wording how)
+       const Answers::Bounds& bounds, Wording how, Moment end)
       : wording(std::move(how)),
         ended(count),
+        end_(end),
         seats_(std::move(seats)),
         sent_(count),
         answers_(count, std::move(make), bounds) {}
@@ -116,12 +124,13 @@ class Service::Work {
   std::variant<Answers::Event, ApiError> next(const std::function<bool()>& is_gone,
                                               const std::atomic<bool>& is_cancelled) {
     while (true) {
+      if (is_cancelled) return cancelled_error();
       if (auto event = answers_.next(kLookEvery)) {
         if (auto error = record(*event)) return *std::move(error);
         return *std::move(event);
       }
-      if (is_cancelled) return cancelled_error();
       if (is_gone()) return gone();
+      if (std::chrono::steady_clock::now() > end_) return late_error();
     }
   }
 
@@ -174,6 +183,7 @@ class Service::Work {
     return wording.check ? wording.check(answer) : std::nullopt;
   }
 
+  Moment end_;  ///< What is not ready then is given up, whatever the model does.
   std::unique_ptr<Seats> seats_;
   std::vector<Sent> sent_;
   std::size_t done_ = 0;
@@ -296,7 +306,7 @@ ApiReply Service::answer(const AnswerOptions& options, std::size_t count, Answer
   const auto work = std::make_shared<Work>(
       std::move(seats), count, std::move(make),
       Answers::Bounds{.threads_max = at_once, .unread_bytes_max = options_.unread_bytes_max},
-      std::move(wording));
+      std::move(wording), std::chrono::steady_clock::now() + options_.time_max + kGrace);
   ApiReply reply;
   auto first = work->next(is_gone, is_cancelled_);
   if (!options.streams) {

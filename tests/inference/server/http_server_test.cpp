@@ -213,6 +213,15 @@ TEST(HttpServer, ABodyInChunksIsBoundedToo) {
   EXPECT_TRUE(model.requests().empty());
 }
 
+TEST(HttpServer, ABodyWithoutALengthIsNotWaitedFor) {
+  FakeModel model(in_turn({saying("never")}));
+  Running server(model);
+  const Wire wire(server.port());
+  wire.send(
+      "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\r\n{");
+  EXPECT_NE(wire.receive().find("HTTP/1.1 411"), std::string::npos);
+}
+
 TEST(HttpServer, AnswersNoOtherNamesThanThisMachinesIfToldSo) {
   FakeModel model(in_turn({saying("yes")}));
   Running server(model, {}, {.local_names_only = true});
