@@ -11,6 +11,17 @@ namespace {
 constexpr std::string_view kSpace = " \t\r\n";
 constexpr auto kNowhere = std::string_view::npos;
 
+/// A name is missing: the marks behind it come at once.
+bool starts_with_mark(std::string_view call) {
+  return call.starts_with(kMistralArgs) || call.starts_with(kMistralCallId);
+}
+
+/// The same may become so.
+bool begins_mark(std::string_view call) {
+  return (call.size() < kMistralArgs.size() && kMistralArgs.starts_with(call)) ||
+         kMistralCallId.starts_with(call);
+}
+
 class MistralReader final : public CallReader {
  public:
   std::optional<std::size_t> step(std::string_view rest, bool is_whole, CallSink& sink) override {
@@ -22,7 +33,9 @@ class MistralReader final : public CallReader {
       sink.add_call("");
       return rest.size();
     }
-    if (rest[begin] == '[') {
+    const std::string_view call = rest.substr(begin);
+    if (!is_whole && call.size() < kMistralCallId.size() && begins_mark(call)) return std::nullopt;
+    if (rest[begin] == '[' && !starts_with_mark(call)) {
       is_in_list_ = true;
       return begin + 1;
     }
