@@ -17,6 +17,10 @@ std::string choice_prompt(const QaTask& question, const ChoiceAnswer& answer) {
   return prompt + "\n\nAnswer with the letter of the right choice, and nothing else.";
 }
 
+std::string plain_question(std::string_view prompt) {
+  return "Question: " + std::string(prompt) + "\nAnswer:";
+}
+
 ChoiceGrader::ChoiceGrader(Model& model) : model_(model) {
   identity_.name = "choice";
   identity_.version = "1";
@@ -34,10 +38,16 @@ Result<Grade> ChoiceGrader::grade(const Task& task, const Trace& /*trace*/,
 
   ScoreRequest request;
   Message user;
+  request.plain = !model_.identity().can_chat;
   user.content = choice_prompt(*question, *answer);
+  if (request.plain) user.content = plain_question(user.content);
   request.messages.push_back(std::move(user));
-  for (std::size_t i = 0; i < answer->choices.size(); ++i)
-    request.continuations.push_back(choice_label(i));
+  Json labels = Json::array();
+  for (std::size_t i = 0; i < answer->choices.size(); ++i) {
+    labels.push_back(choice_label(i));
+    // In a text a space stands before the answer, which most vocabularies have in its token.
+    request.continuations.push_back((request.plain ? " " : "") + choice_label(i));
+  }
   const auto scores = model_.score(request, std::move(stop));
   if (!scores) return scores.error().during("scoring the choices");
   if (scores->size() != request.continuations.size())
@@ -65,7 +75,7 @@ Result<Grade> ChoiceGrader::grade(const Task& task, const Trace& /*trace*/,
       "the model prefers " + choice_label(chosen) + ", right is " + choice_label(answer->correct);
   Json logprobs = Json::array();
   for (const ContinuationScore& score : *scores) logprobs.push_back(score.logprob);
-  grade.evidence["labels"] = request.continuations;
+  grade.evidence["labels"] = std::move(labels);
   grade.evidence["logprobs"] = std::move(logprobs);
   grade.evidence["chosen"] = chosen;
   grade.evidence["correct"] = answer->correct;

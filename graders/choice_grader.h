@@ -9,12 +9,15 @@ namespace trialwright {
 /// asks for the letter.
 std::string choice_prompt(const QaTask& question, const ChoiceAnswer& answer);
 
+/// A question as a text that a base model can go on with: "Question: …", then a line "Answer:".
+std::string plain_question(std::string_view prompt);
+
 /// "A" to "Z". `index` < 26.
 std::string choice_label(std::size_t index);
 
 /// Grades a multiple choice by the model's log-probabilities of the labels after the prompt: the
 /// most probable one is the answer, and the score is 1 if it is the right one. No text is
-/// generated, so the trace stays without turns.
+/// generated, so the trace stays without turns. A model that cannot chat gets `plain_question`.
 ///
 /// Evidence: {"labels", "logprobs", "chosen", "correct", "probability" of the correct label among
 /// all}. A tie goes to the label that comes first.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -51,6 +52,9 @@ struct FormatAudit {
 
 struct CompletionRequest {
   std::vector<Message> messages;
+  /// The messages' texts as they stand, a blank line between two, instead of a conversation: for
+  /// models that have no chat template. No tools then.
+  bool plain = false;
   std::vector<ToolDefinition> tools;
   Sampling sampling;
   /// Tells apart requests that share a seed, for example the turns of a trial. Draws are keyed by
@@ -136,6 +140,7 @@ struct Completion {
 struct ScoreRequest {
   std::vector<Message> messages;  ///< The prefix, through the chat template; or, if empty,
   std::string text;               ///< the prefix as it stands (control tokens are read from it).
+  bool plain = false;             ///< As in CompletionRequest.
   std::vector<std::string> continuations;  ///< None may be empty.
 };
 
@@ -152,8 +157,8 @@ struct ModelIdentity {
   std::string description;     ///< For people: architecture, quantization, kernels.
   int context_tokens_max = 0;  ///< 0 if unknown.
   bool native_tools = false;   ///< The chat template has a format for tool calls.
-  bool can_chat = true;        ///< Not so for a base model, which has no chat template.
   bool can_score = true;       ///< `score` is possible; chat endpoints only complete.
+  bool can_chat = true;        ///< Base models have no chat template and take plain requests only.
 };
 
 class TokenModel;
@@ -172,6 +177,11 @@ class Model {
   /// no chat template); Unavailable if the provider failed after its retries. A deadline or a stop
   /// request gives a completion with that finish reason.
   virtual Result<Completion> complete(const CompletionRequest& request, std::stop_token stop) = 0;
+
+  /// Answers, as token ids, that requests with this draft key are likely to be given: guesses that
+  /// a model may use to answer faster, never otherwise. Most models have no use for them.
+  virtual void expect_answers(std::string_view /*draft_key*/,
+                              std::span<const std::vector<std::int32_t>> /*answers*/) {}
 
   /// One score a continuation, in order. Errors: as `complete`; Invalid where the provider cannot
   /// score.

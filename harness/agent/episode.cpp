@@ -117,6 +117,7 @@ Result<Completion> Episode::next_completion(std::stop_token stop) {
   request.stream = trace_.turns.size();
   request.tokens_max = std::min(limits.tokens_per_turn_max, limits.tokens_max - tokens_generated_);
   request.deadline = settings_.deadline;
+  request.draft_key = settings_.draft_key;
   const bool fenced = settings_.scaffold.protocol == ToolProtocol::Fenced;
   if (fenced) {
     request.stop = {fenced_stop_text()};

@@ -31,6 +31,7 @@ struct EpisodeSettings {
   const Scaffold& scaffold;  ///< With its protocol settled: not Auto.
   std::uint64_t seed = 0;    ///< Of this trial; turns are its streams.
   std::chrono::steady_clock::time_point deadline;
+  std::string draft_key{};  ///< Of all its requests.
 };
 
 /// An agent at work on one task: the turn loop with its conversation.

@@ -92,6 +92,9 @@ Result<TemplateSource> load_template(const std::string& name) {
   }
   auto file = open_gguf(name);
   if (!file) return file.error();
+  if (!file->has("tokenizer.chat_template")) {
+    return invalid(file->name() + ": has no chat template, as base models do not");
+  }
   auto text = file->text("tokenizer.chat_template");
   if (!text) return text.error();
   auto tokenizer = Tokenizer::load(*file);

@@ -163,7 +163,9 @@ int run_replay(const Arguments& arguments) {
   auto model = open_model(name, *options);
   if (!model) return report_error(model.error());
   const SignalStop signals;
-  auto report = replay_trial(*reader, reference->trial_id, **model, signals.token());
+  auto report =
+      replay_trial(*reader, reference->trial_id, **model,
+                   {.guess_from_trace = arguments.has("guess-from-trace")}, signals.token());
   if (!report) {
     const int code = report_error(report.error());
     return signals.signal() != 0 ? 128 + signals.signal() : code;
@@ -192,6 +194,9 @@ std::vector<Command> inspection_commands() {
       {"model", "MODEL",
        "Another model than the run's, or its own, to confirm an endpoint on another machine.", 'm',
        false});
+  replay_flags.push_back({"guess-from-trace", "",
+                          "Let the model guess from the recorded tokens: faster, same result.",
+                          '\0', false});
   return {
       {"show", "[RUN|TRIAL]", "Show a run's trials, or one trial's transcript.",
        "RUN is an id or its beginning, 'last' (if left out), or a file. TRIAL is the beginning of "

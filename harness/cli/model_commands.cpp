@@ -1,5 +1,8 @@
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
+#include <iostream>
 
 #include "base/files.h"
 #include "base/text.h"
@@ -67,10 +70,36 @@ class PullProgress {
   bool drawn_ = false;
 };
 
+/// Shows a model's terms and finds out whether they are accepted: by the flag, or by the person at
+/// the terminal. Errors: Invalid, if they are not.
+Result<void> settle_terms(const ModelEntry& entry, bool accepted, const Console& err) {
+  const ModelTerms& terms = *entry.terms;
+  err.line(visible_line(entry.name + " is given under the " + terms.name + ": " + terms.url));
+  err.line("  " + visible_line(terms.summary));
+  if (accepted) return {};
+  if (::isatty(STDIN_FILENO) == 0 || !err.is_terminal()) {
+    return invalid("the terms of " + entry.name +
+                   " were not accepted; read them, then repeat with --accept-terms");
+  }
+  err.write("Do you accept them? [y/N] ");
+  std::string answer;
+  std::getline(std::cin, answer);
+  if (answer == "y" || answer == "Y" || answer == "yes") return {};
+  return invalid("the terms of " + entry.name + " were not accepted, so nothing was fetched");
+}
+
 int run_models_pull(const Arguments& arguments) {
   auto catalog = user_catalog();
   if (!catalog) return report_error(catalog.error());
   const Console err = error_console(arguments);
+  for (const std::string& name : arguments.positionals()) {
+    auto entry = catalog->find(name);
+    if (!entry) return report_error(entry.error());
+    if (!entry->terms || path_exists(pulled_model_path(*entry, models_folder()))) continue;
+    auto settled = settle_terms(*entry, arguments.has("accept-terms"), err);
+    if (!settled) return report_error(settled.error());
+  }
+  // From here nobody is asked anything: long pulls may be left alone.
   const Console out = output_console(arguments);
   const SignalStop signals;
   PullOptions options;
@@ -152,8 +181,11 @@ std::vector<Command> model_commands() {
        with_common({}), 0, 0, run_models_list},
       {"models pull", "NAME…", "Fetch models, check them, and keep them.",
        "Each source of a model is tried in order; what an interrupted pull got is used by the "
-       "next.",
-       with_common({}), 1, SIZE_MAX, run_models_pull},
+       "next. Some models come under terms of their own, which are shown before the\n"
+       "first pull and need a yes, typed or given with --accept-terms.",
+       with_common(
+           {{"accept-terms", "", "Accept the terms of the models that have some.", '\0', false}}),
+       1, SIZE_MAX, run_models_pull},
       {"models show", "MODEL", "Show what a model's file holds.", "",
        with_common({{"tensors", "", "List every tensor.", '\0', false}}), 1, 1, run_models_show},
   };

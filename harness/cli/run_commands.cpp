@@ -151,6 +151,11 @@ Result<OpenParts> open_parts(const RunSpec& spec, const std::vector<Task>& tasks
     if (!options) return options.error();
     auto model = open_model(spec.model, *options);
     if (!model) return model.error();
+    if (needs_machine(tasks) && !(*model)->identity().can_chat) {
+      return invalid("the model \"" + spec.model +
+                     "\" has no chat template, so it can answer questions but cannot work in a "
+                     "workspace; choose questions only, such as 'qa/**' of the starter suite");
+    }
     parts.model = *std::move(model);
   }
   return parts;

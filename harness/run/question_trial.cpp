@@ -7,6 +7,7 @@
 #include "graders/answer_grader.h"
 #include "graders/choice_grader.h"
 #include "harness/run/reference.h"
+#include "harness/run/stored_answers.h"
 #include "harness/run/trial_outcome.h"
 
 namespace trialwright {
@@ -21,13 +22,16 @@ Result<Trace> ask(const PlannedTrial& planned, const Task& task, const std::stri
   if (!context.spec.scaffold.qa_prompt.empty()) {
     trace.opening.push_back({Role::System, context.spec.scaffold.qa_prompt, {}, {}});
   }
-  trace.opening.push_back({Role::User, prompt, {}, {}});
+  const bool plain = !context.model->identity().can_chat;
+  trace.opening.push_back({Role::User, plain ? plain_question(prompt) : prompt, {}, {}});
   if (auto told = observer.opened(trace.opening, {}); !told) return told.error();
   CompletionRequest request;
   request.messages = trace.opening;
+  if (plain) make_plain(request);
   request.sampling = context.spec.scaffold.sampling;
   request.sampling.seed = planned.seed;
   request.tokens_max = question.tokens_max;
+  request.draft_key = draft_key(task.digest);
   request.deadline = context.clock.now() + agent_timeout(context.spec, task);
   auto completion = context.model->complete(request, stop);
   if (!completion) return completion.error();
@@ -55,6 +59,11 @@ std::string label_in(std::string_view reply) {
 }
 
 }  // namespace
+
+void make_plain(CompletionRequest& request) {
+  request.plain = true;
+  request.stop = {"\n"};
+}
 
 Grade grade_named_choice(const ChoiceAnswer& choice, std::string_view reply) {
   const std::string correct = choice_label(choice.correct);

@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "harness/agent/fenced_protocol.h"
+#include "harness/run/question_trial.h"
 #include "harness/run/spec.h"
+#include "harness/run/stored_answers.h"
 
 namespace trialwright {
 
@@ -57,7 +59,7 @@ CompletionRequest request_of(const RunSpec& spec, const PlannedTrial& trial,
 }  // namespace
 
 Result<ReplayReport> replay_trial(RunReader& reader, const std::string& trial_id, Model& model,
-                                  std::stop_token stop) {
+                                  const ReplayOptions& options, std::stop_token stop) {
   auto run = reader.run();
   if (!run) return run.error();
   auto spec = recorded_spec(*run);
@@ -69,6 +71,13 @@ Result<ReplayReport> replay_trial(RunReader& reader, const std::string& trial_id
   auto events = reader.events(trial_id);
   if (!events) return events.error();
 
+  // Of this trial alone, so that nothing but its own record is guessed from.
+  const std::string key = options.guess_from_trace ? "replay " + trial_id : "";
+  if (options.guess_from_trace) {
+    auto answers = stored_answers(reader, trial_id);
+    if (!answers) return answers.error();
+    model.expect_answers(key, *answers);
+  }
   ReplayReport report;
   for (const StoredEvent& event : *events) {
     if (event.kind != "completion") continue;
@@ -80,9 +89,11 @@ Result<ReplayReport> replay_trial(RunReader& reader, const std::string& trial_id
     }
     auto messages = reader.messages(event.context);
     if (!messages) return messages.error();
-    auto again = model.complete(
-        request_of(*spec, summary->trial, *std::move(messages), trace->tools, recorded, turn),
-        stop);
+    CompletionRequest request =
+        request_of(*spec, summary->trial, *std::move(messages), trace->tools, recorded, turn);
+    if (!model.identity().can_chat) make_plain(request);
+    request.draft_key = key;
+    auto again = model.complete(request, stop);
     if (!again) return again.error().during("turn " + std::to_string(turn));
     if (stop.stop_requested()) return cancelled("the replay was stopped");
     if (!compare(recorded.tokens, again->tokens, report)) return report;

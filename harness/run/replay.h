@@ -20,12 +20,19 @@ struct ReplayReport {
   std::int32_t replayed_token = -1;
 };
 
+struct ReplayOptions {
+  /// Hands the model the recorded answers to guess from, which is faster. A check that must not
+  /// rest on guesses being verified rightly does without, and then nothing else is guessed from
+  /// earlier answers either.
+  bool guess_from_trace = false;
+};
+
 /// Asks the model every question of a stored trial again, with the conversation as it was recorded,
 /// and compares token by token. Commands are not run again.
 ///
 /// Errors: Invalid if the trial has no model's turns, or none with token ids; Cancelled; as
 /// RunReader and Model.
 Result<ReplayReport> replay_trial(RunReader& reader, const std::string& trial_id, Model& model,
-                                  std::stop_token stop);
+                                  const ReplayOptions& options, std::stop_token stop);
 
 }  // namespace trialwright

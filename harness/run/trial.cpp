@@ -7,6 +7,7 @@
 #include "graders/tests_grader.h"
 #include "harness/run/question_trial.h"
 #include "harness/run/reference.h"
+#include "harness/run/stored_answers.h"
 #include "harness/run/trial_outcome.h"
 
 namespace trialwright {
@@ -122,8 +123,9 @@ class WorkspaceTrial {
     }
     const auto deadline = context_.clock.now() + time_for(step);
     if (!episode_) {
-      episode_.emplace(EpisodeSettings{context_.spec.scaffold, seed_, deadline}, *context_.model,
-                       context_.clock, observer_);
+      episode_.emplace(
+          EpisodeSettings{context_.spec.scaffold, seed_, deadline, draft_key(task_.digest)},
+          *context_.model, context_.clock, observer_);
     } else {
       episode_->extend_deadline(deadline);
     }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -42,6 +43,13 @@ using ModelSource = std::variant<UrlSource, PathSource, PackageSource>;
 std::string describe(const ModelSource& source);
 
 /// A model that can be asked for by name.
+/// Terms under which a model is given that are no common licence: whoever pulls it accepts them.
+struct ModelTerms {
+  std::string name;
+  std::string url;      ///< Where they are read.
+  std::string summary;  ///< One sentence on what they are about.
+};
+
 struct ModelEntry {
   std::string name;  ///< Letters, digits, '.', '-' and '_'; never a path.
   std::uint64_t bytes = 0;
@@ -50,6 +58,7 @@ struct ModelEntry {
   std::string notes;
   /// How the model is best given tools: "native", "fenced", or empty if nobody has measured it.
   std::string tool_protocol;
+  std::optional<ModelTerms> terms;
   std::vector<ModelSource> sources;  ///< Tried in order.
 };
 

@@ -89,6 +89,15 @@ Result<ModelSource> read_source(const TomlTable& table, std::uint64_t model_byte
   return ModelSource(std::move(source));
 }
 
+std::optional<ModelTerms> read_terms(const TomlTable& model) {
+  if (!model.is_set("terms")) return std::nullopt;
+  const TomlTable table = model.table("terms");
+  ModelTerms terms{required_text(table, "name"), required_text(table, "url"),
+                   required_text(table, "summary")};
+  if (!terms.url.starts_with("https://")) table.reject("url", "must begin with https://");
+  return terms;
+}
+
 Result<ModelEntry> read_model(const TomlTable& table) {
   ModelEntry entry{required_text(table, "name"),
                    required_size(table, "bytes"),
@@ -96,6 +105,7 @@ Result<ModelEntry> read_model(const TomlTable& table) {
                    table.text("licence").value_or(""),
                    table.text("notes").value_or(""),
                    table.text("tool_protocol").value_or(""),
+                   read_terms(table),
                    {}};
   if (!entry.tool_protocol.empty() && entry.tool_protocol != "native" &&
       entry.tool_protocol != "fenced") {

@@ -18,8 +18,17 @@ struct VectorKernels {
   /// out[i] = silu(gate[i]) × up[i], silu(z) = z / (1 + e^-z). `out` may be either input.
   void (*silu_mul)(const float* gate, const float* up, std::size_t n, float* out);
 
+  /// out[i] = gelu(gate[i]) × up[i], by the tanh approximation. `out` may be either input.
+  void (*gelu_tanh_mul)(const float* gate, const float* up, std::size_t n, float* out);
+
+  /// x[i] = cap × tanh(x[i] / cap); cap > 0. What is not finite becomes no number.
+  void (*softcap)(float* x, float cap, std::size_t n);
+
   /// x[i] += y[i].
   void (*add)(float* x, const float* y, std::size_t n);
+
+  /// x[i] *= factor.
+  void (*scale)(float* x, float factor, std::size_t n);
 
   /// Rotary embedding of one head in place. n_rot numbers are turned, the rest stay; cosines and
   /// sines hold n_rot / 2 values for this position. Pairs are (2i, 2i + 1): llama.

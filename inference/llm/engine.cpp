@@ -2,37 +2,28 @@
 
 #include <algorithm>
 #include <cmath>
-#include <mutex>
 #include <utility>
 
 #include "inference/cpu/cpu.h"
+#include "inference/kv/cache_file.h"
 #include "inference/llm/cores.h"
 #include "inference/llm/forward.h"
-#include "inference/llm/kv_cache.h"
+#include "inference/llm/generate_job.h"
 #include "inference/llm/memory.h"
+#include "inference/llm/read_job.h"
 #include "inference/llm/sampler.h"
-#include "inference/llm/step_batch.h"
+#include "inference/llm/scheduler.h"
 #include "inference/llm/weights.h"
 
 namespace trialwright {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-/// A prompt is read in stretches of at least so many tokens, however many requests share a step.
-constexpr int kStretchMin = 32;
+/// Logits are large, so few rows are asked for at once.
+constexpr int kLogitRowsMax = 64;
+/// Tokens of the smallest sequence that a loaded model must have room for.
+constexpr int kSmallest = 1024;
 
 std::string megabytes(std::uint64_t bytes) { return std::to_string(bytes / 1000000) + " MB"; }
-
-/// Sequences are given room beyond what a request needs, so that the next turn of a conversation
-/// continues in place.
-int roomy_capacity(int needed, int context) {
-  int capacity = 1024;
-  while (capacity < needed) {
-    capacity *= 2;
-  }
-  return std::min(capacity, context);
-}
 
 Result<void> check_options(const EngineOptions& options, const ModelConfig& config,
                            const std::string& name) {
@@ -50,27 +41,45 @@ Result<void> check_options(const EngineOptions& options, const ModelConfig& conf
   return {};
 }
 
-/// Looks at the memory before anything is loaded; what the keys and values may take of it.
-Result<std::size_t> cache_bytes(const GgufFile& file, const ModelConfig& config,
-                                const EngineOptions& options) {
+KvPageLayout page_layout(const ModelConfig& config) {
+  return KvPageLayout::make(config.layers, config.kv_heads, config.head_dim);
+}
+
+/// Rows of which a step of the scheduler needs logits at most.
+int logit_rows_max(const EngineOptions& options) {
+  return std::min(kLogitRowsMax, std::max(1, options.prefill_rows_max));
+}
+
+MemoryPlan plan_memory(const GgufFile& file, const ModelConfig& config,
+                       const EngineOptions& options) {
   std::uint64_t weights = 0;
+  std::uint64_t vocabulary = 0;
   for (const GgufTensor& tensor : file.tensors()) {
     weights += tensor.data.size();
+    if (tensor.name == "token_embd.weight" && tensor.shape.size() == 2) {
+      vocabulary = static_cast<std::uint64_t>(tensor.shape[1]);
+    }
   }
-  // Scales grow a little when the weights are repacked, and the smallest sequence must fit too.
-  constexpr int kSmallest = 1024;
-  const std::uint64_t needed = weights + weights / 8 + KvSequence::bytes_for(config, kSmallest) +
-                               Forward::bytes_for(config, options.prefill_rows_max, kSmallest);
-  const auto available = available_memory_bytes();
-  if (!available) {
-    return options.cache_bytes_max;
+  MemoryPlan plan;
+  plan.items = {
+      {"weights", weights},
+      // Scales grow a little when the weights are repacked, and panels are filled up.
+      {"repacking", weights / 8},
+      {"activations of " + std::to_string(options.prefill_rows_max) + " tokens",
+       Forward::bytes_for(config, options.prefill_rows_max, kSmallest)},
+      {"logits of " + std::to_string(logit_rows_max(options)) + " tokens",
+       vocabulary * sizeof(float) * static_cast<std::uint64_t>(logit_rows_max(options))},
+      {"keys and values of " + std::to_string(kSmallest) + " tokens",
+       page_layout(config).bytes() * static_cast<std::uint64_t>(pages_for(kSmallest))},
+  };
+  plan.available = available_memory_bytes();
+  plan.cache_bytes = options.cache_bytes_max;
+  if (plan.available && plan.fits()) {
+    // The other half is left to whatever else runs here, sandboxes among it.
+    plan.cache_bytes =
+        std::min<std::uint64_t>(plan.cache_bytes, (*plan.available - plan.needed()) / 2);
   }
-  if (needed > *available) {
-    return unavailable("loading " + file.name() + " takes about " + megabytes(needed) +
-                       " of memory, but only " + megabytes(*available) + " are available");
-  }
-  // The other half is left to whatever else runs here, sandboxes among it.
-  return std::min<std::uint64_t>(options.cache_bytes_max, (*available - needed) / 2);
+  return plan;
 }
 
 }  // namespace
@@ -83,38 +92,43 @@ Result<Device> parse_device(std::string_view name) {
 }
 
 struct Engine::State {
-  State(std::string name_given, const EngineOptions& options, ModelConfig config_given, int context,
-        std::size_t cache_bytes_max)
+  State(std::string name_given, const EngineOptions& options, ModelConfig config_given,
+        std::uint64_t cache_bytes)
       : name(std::move(name_given)),
         config(std::move(config_given)),
-        context_tokens_max(context),
+        context_tokens_max(options.context_tokens_max == 0 ? config.context_tokens_max
+                                                           : options.context_tokens_max),
         cpu(options.threads == 0 ? usable_cores() : options.threads,
             options.isa.value_or(best_isa())),
-        stretch_tokens_max(std::max(1, options.prefill_rows_max)),
-        cache(config, cache_bytes_max) {}
+        pages(page_layout(config)),
+        limits{.rows_max = std::max(1, options.prefill_rows_max),
+               .logit_rows_max = logit_rows_max(options),
+               .pages_max = static_cast<int>(
+                   std::max<std::uint64_t>(1, cache_bytes / pages.layout().bytes()))} {}
 
   std::string name;
   ModelConfig config;
   int context_tokens_max;
   Cpu cpu;
-  int stretch_tokens_max;
-  std::mutex cache_mutex;  ///< Of `cache`.
-  KvCache cache;
+  KvPagePool pages;
+  SchedulerLimits limits;
   std::optional<Weights> weights;
   std::optional<Forward> forward;
-  std::optional<StepBatch> batch;
+  std::optional<Scheduler> scheduler;
 
   Result<void> check_ids(std::span<const std::int32_t> ids, std::size_t room) const;
-  Result<std::unique_ptr<KvSequence>> take(std::span<const std::int32_t> ids, int needed);
-  void give_back(std::unique_ptr<KvSequence> sequence);
-  /// The next tokens of a prompt to compute in one step.
-  std::span<const std::int32_t> stretch(std::span<const std::int32_t> left) const;
-  Result<bool> prefill(std::span<const std::int32_t> ids, StepBatch::Member& member,
-                       KvSequence& sequence, std::span<const float>& logits,
-                       const std::function<bool()>& goes_on);
-  Result<void> score_one(StepBatch::Member& member, KvSequence& sequence,
-                         std::span<const float> first_logits,
-                         std::span<const std::int32_t> continuation, double& sum);
+  void run(Job& job) {
+    Job* const jobs[] = {&job};
+    scheduler->run(jobs);
+  }
+  Result<void> read(ReadJob& job);
+  /// The log-probability of an id. Errors: Integrity if the logits are no numbers.
+  static double logprob(std::span<const float> logits, std::int32_t id) {
+    return static_cast<double>(logits[static_cast<std::size_t>(id)]) - log_sum_exp(logits);
+  }
+  [[nodiscard]] Error not_a_number() const {
+    return integrity("the output of " + name + " is not a number: its weights are damaged");
+  }
 };
 
 Engine::Engine(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -141,21 +155,34 @@ Result<Engine> Engine::load(GgufFile file, const EngineOptions& options) {
   if (auto checked = check_options(options, *config, file.name()); !checked) {
     return checked.error();
   }
-  const auto cache = cache_bytes(file, *config, options);
-  if (!cache) {
-    return cache.error();
+  const MemoryPlan memory = plan_memory(file, *config, options);
+  if (!memory.fits()) {
+    return unavailable("loading " + file.name() + " takes about " + megabytes(memory.needed()) +
+                       " of memory, but only " + megabytes(*memory.available) + " are available");
   }
-  const int context =
-      options.context_tokens_max == 0 ? config->context_tokens_max : options.context_tokens_max;
-  auto state = std::make_unique<State>(file.name(), options, *config, context, *cache);
+  auto state = std::make_unique<State>(file.name(), options, *config, memory.cache_bytes);
   auto weights = Weights::load(state->cpu.pool(), std::move(file), state->config);
   if (!weights) {
     return weights.error();
   }
   state->weights = std::move(*weights);
-  Forward& forward = state->forward.emplace(state->cpu, state->config, *state->weights);
-  state->batch.emplace([&forward](std::span<ForwardSegment> segments) { forward.run(segments); });
+  Forward& forward =
+      state->forward.emplace(state->cpu, state->config, *state->weights, state->pages.layout());
+  state->scheduler.emplace(
+      state->limits, state->pages, state->cpu.pool(),
+      [&forward](std::span<ForwardSegment> segments) { forward.run(segments); });
   return Engine(std::move(state));
+}
+
+Result<MemoryPlan> Engine::plan(const GgufFile& file, const EngineOptions& options) {
+  auto config = read_model_config(file);
+  if (!config) {
+    return config.error();
+  }
+  if (auto checked = check_options(options, *config, file.name()); !checked) {
+    return checked.error();
+  }
+  return plan_memory(file, *config, options);
 }
 
 const ModelConfig& Engine::config() const { return state_->config; }
@@ -183,41 +210,15 @@ Result<void> Engine::State::check_ids(std::span<const std::int32_t> ids, std::si
   return {};
 }
 
-Result<std::unique_ptr<KvSequence>> Engine::State::take(std::span<const std::int32_t> ids,
-                                                        int needed) {
-  const std::scoped_lock lock(cache_mutex);
-  return cache.take(ids, roomy_capacity(needed, context_tokens_max));
-}
-
-void Engine::State::give_back(std::unique_ptr<KvSequence> sequence) {
-  const std::scoped_lock lock(cache_mutex);
-  cache.give_back(std::move(sequence));
-}
-
-std::span<const std::int32_t> Engine::State::stretch(std::span<const std::int32_t> left) const {
-  const int share =
-      std::min(stretch_tokens_max, std::max(kStretchMin, stretch_tokens_max / batch->members()));
-  return left.first(std::min(left.size(), static_cast<std::size_t>(share)));
-}
-
-/// Computes those of `ids` that the sequence does not hold yet. False if `goes_on` said no between
-/// two batches; the sequence then holds what was computed.
-Result<bool> Engine::State::prefill(std::span<const std::int32_t> ids, StepBatch::Member& member,
-                                    KvSequence& sequence, std::span<const float>& logits,
-                                    const std::function<bool()>& goes_on) {
-  while (static_cast<std::size_t>(sequence.size()) < ids.size()) {
-    if (!goes_on()) {
-      return false;
-    }
-    const auto left = ids.subspan(static_cast<std::size_t>(sequence.size()));
-    const auto part = stretch(left);
-    const auto computed = member.run(part, sequence, part.size() == left.size() ? 1 : 0);
-    if (!computed) {
-      return computed.error();
-    }
-    logits = *computed;
+Result<void> Engine::State::read(ReadJob& job) {
+  run(job);
+  if (job.error) {
+    return *job.error;
   }
-  return true;
+  if (!job.done()) {
+    return cancelled("reading was stopped");
+  }
+  return {};
 }
 
 Result<Generation> Engine::generate(const GenerateRequest& request, std::stop_token stop) {
@@ -229,96 +230,12 @@ Result<Generation> Engine::generate(const GenerateRequest& request, std::stop_to
   }
   const int prompt = static_cast<int>(request.ids.size());
   const int tokens_max = std::clamp(request.tokens_max, 0, state_->context_tokens_max - prompt);
-  auto sequence = state_->take(request.ids, prompt + tokens_max);
-  if (!sequence) {
-    return sequence.error();
+  GenerateJob job(request, tokens_max, state_->name, std::move(stop));
+  state_->run(job);
+  if (job.error) {
+    return *job.error;
   }
-  Generation generation;
-  generation.cached_tokens = (*sequence)->size();
-  const auto goes_on = [&] {
-    if (stop.stop_requested()) {
-      generation.finish = FinishReason::Cancelled;
-      return false;
-    }
-    if (request.deadline && Clock::now() >= *request.deadline) {
-      generation.finish = FinishReason::Deadline;
-      return false;
-    }
-    return true;
-  };
-
-  StepBatch::Member member(*state_->batch);
-  const auto prefill_start = Clock::now();
-  std::span<const float> logits;
-  const auto running = state_->prefill(request.ids, member, **sequence, logits, goes_on);
-  if (!running) {
-    return running.error();
-  }
-  generation.prefill = elapsed(prefill_start);
-
-  const auto decode_start = Clock::now();
-  Sampler sampler(request.sampling, request.stream);
-  std::vector<std::int32_t> context = request.ids;
-  while (*running && static_cast<int>(generation.tokens.size()) < tokens_max) {
-    const double normalizer = log_sum_exp(logits);
-    if (!std::isfinite(normalizer)) {
-      return integrity("the output of " + state_->name +
-                       " is not a number: its weights are damaged");
-    }
-    const std::int32_t id = sampler.choose(logits, context);
-    GeneratedToken token;
-    token.chosen = {id, static_cast<double>(logits[static_cast<std::size_t>(id)]) - normalizer};
-    token.alternatives = most_probable(logits, normalizer, request.alternatives);
-    generation.tokens.push_back(token);
-    context.push_back(id);
-    if (request.on_token && !request.on_token(token)) {
-      generation.finish = FinishReason::Stop;
-      break;
-    }
-    if (static_cast<int>(generation.tokens.size()) == tokens_max || !goes_on()) {
-      break;
-    }
-    const auto computed = member.run(std::span(&id, 1), **sequence, 1);
-    if (!computed) {
-      return computed.error();
-    }
-    logits = *computed;
-  }
-  generation.decode = elapsed(decode_start);
-  state_->give_back(std::move(*sequence));
-  return generation;
-}
-
-Result<void> Engine::State::score_one(StepBatch::Member& member, KvSequence& sequence,
-                                      std::span<const float> first_logits,
-                                      std::span<const std::int32_t> continuation, double& sum) {
-  const auto add = [&](std::span<const float> logits, std::int32_t id) {
-    sum += static_cast<double>(logits[static_cast<std::size_t>(id)]) - log_sum_exp(logits);
-  };
-  sum = 0;
-  add(first_logits, continuation[0]);
-  auto left = continuation.first(continuation.size() - 1);
-  auto next = continuation.subspan(1);
-  const auto vocabulary = static_cast<std::size_t>(weights->vocabulary());
-  // Logits are large, so few rows are asked for at once.
-  constexpr std::size_t kRows = 16;
-  while (!left.empty()) {
-    const std::size_t rows =
-        std::min({left.size(), kRows, static_cast<std::size_t>(stretch_tokens_max)});
-    const auto logits = member.run(left.first(rows), sequence, static_cast<int>(rows));
-    if (!logits) {
-      return logits.error();
-    }
-    for (std::size_t row = 0; row < rows; ++row) {
-      add(logits->subspan(row * vocabulary, vocabulary), next[row]);
-    }
-    left = left.subspan(rows);
-    next = next.subspan(rows);
-  }
-  if (!std::isfinite(sum)) {
-    return integrity("the output of " + name + " is not a number: its weights are damaged");
-  }
-  return {};
+  return job.result();
 }
 
 Result<std::vector<double>> Engine::score(std::span<const std::int32_t> prefix,
@@ -337,56 +254,134 @@ Result<std::vector<double>> Engine::score(std::span<const std::int32_t> prefix,
   if (auto checked = state_->check_ids(prefix, longest); !checked) {
     return checked.error();
   }
-  auto sequence = state_->take(prefix, static_cast<int>(prefix.size() + longest));
-  if (!sequence) {
-    return sequence.error();
+  const int last = static_cast<int>(prefix.size()) - 1;
+  std::vector<double> scores(continuations.size());
+  // The first token of each is judged by the logits that they all start from.
+  ReadJob common(prefix, {.first_logits = last, .reusable = last, .stop = stop},
+                 [&](int, std::span<const float> logits) {
+                   const double normalizer = log_sum_exp(logits);
+                   for (std::size_t i = 0; i < scores.size(); ++i) {
+                     const auto id = static_cast<std::size_t>(continuations[i].front());
+                     scores[i] = static_cast<double>(logits[id]) - normalizer;
+                   }
+                 });
+  common.keeps_sequence = true;
+  if (auto read = state_->read(common); !read) {
+    return read.error();
   }
-  const auto goes_on = [&] { return !stop.stop_requested(); };
-  std::span<const float> logits;
-  StepBatch::Member member(*state_->batch);
-  const auto prefilled = state_->prefill(prefix, member, **sequence, logits, goes_on);
-  if (!prefilled) {
-    return prefilled.error();
+  std::vector<std::vector<std::int32_t>> texts(continuations.size());
+  std::vector<std::unique_ptr<ReadJob>> jobs;
+  std::vector<Job*> together;
+  for (std::size_t i = 0; i < continuations.size(); ++i) {
+    if (continuations[i].size() == 1) {
+      continue;
+    }
+    // The last token is judged, not read.
+    texts[i].assign(prefix.begin(), prefix.end());
+    texts[i].insert(texts[i].end(), continuations[i].begin(), continuations[i].end() - 1);
+    jobs.push_back(std::make_unique<ReadJob>(
+        texts[i], ReadJob::Options{.first_logits = last + 1, .stop = stop},
+        [&, i](int position, std::span<const float> logits) {
+          const auto next = static_cast<std::size_t>(position - last);
+          scores[i] += State::logprob(logits, continuations[i][next]);
+        },
+        common.sequence->fork()));
+    together.push_back(jobs.back().get());
   }
-  // The next batch overwrites the logits that every continuation starts from.
-  const std::vector<float> first_logits(logits.begin(), logits.end());
-  std::vector<double> scores;
-  for (const auto& continuation : continuations) {
-    if (!*prefilled || !goes_on()) {
+  state_->scheduler->run(together);
+  for (const auto& job : jobs) {
+    if (job->error) {
+      return *job->error;
+    }
+    if (!job->done()) {
       return cancelled("scoring was stopped");
     }
-    double sum = 0;
-    if (auto scored = state_->score_one(member, **sequence, first_logits, continuation, sum);
-        !scored) {
-      return scored.error();
-    }
-    scores.push_back(sum);
-    (*sequence)->truncate(static_cast<int>(prefix.size()));
   }
-  state_->give_back(std::move(*sequence));
+  if (!std::all_of(scores.begin(), scores.end(), [](double sum) { return std::isfinite(sum); })) {
+    return state_->not_a_number();
+  }
   return scores;
+}
+
+Result<std::vector<GeneratedToken>> Engine::prompt_logprobs(std::span<const std::int32_t> ids,
+                                                            int alternatives,
+                                                            std::stop_token stop) {
+  if (auto checked = state_->check_ids(ids, 0); !checked) {
+    return checked.error();
+  }
+  std::vector<GeneratedToken> tokens(ids.size());
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    tokens[i].chosen.id = ids[i];
+  }
+  bool finite = true;
+  ReadJob job(ids, {.stop = std::move(stop)}, [&](int position, std::span<const float> logits) {
+    const auto next = static_cast<std::size_t>(position) + 1;
+    if (next == tokens.size()) {
+      return;
+    }
+    const double normalizer = log_sum_exp(logits);
+    finite = finite && std::isfinite(normalizer);
+    tokens[next].chosen.logprob =
+        static_cast<double>(logits[static_cast<std::size_t>(ids[next])]) - normalizer;
+    tokens[next].alternatives = most_probable(logits, normalizer, alternatives);
+  });
+  if (auto read = state_->read(job); !read) {
+    return read.error();
+  }
+  if (!finite) {
+    return state_->not_a_number();
+  }
+  return tokens;
 }
 
 Result<std::vector<float>> Engine::all_logits(std::span<const std::int32_t> ids) {
   if (auto checked = state_->check_ids(ids, 0); !checked) {
     return checked.error();
   }
-  auto sequence = KvSequence::make(state_->config, static_cast<int>(ids.size()));
-  if (!sequence) {
-    return sequence.error();
-  }
-  StepBatch::Member member(*state_->batch);
   std::vector<float> all;
-  while (!ids.empty()) {
-    const auto part = state_->stretch(ids);
-    const auto logits = member.run(part, *sequence, static_cast<int>(part.size()));
-    if (!logits) {
-      return logits.error();
-    }
-    all.insert(all.end(), logits->begin(), logits->end());
-    ids = ids.subspan(part.size());
+  ReadJob job(ids, {}, [&](int, std::span<const float> logits) {
+    all.insert(all.end(), logits.begin(), logits.end());
+  });
+  if (auto read = state_->read(job); !read) {
+    return read.error();
   }
   return all;
+}
+
+Result<HeldPrefix> Engine::hold(std::span<const std::int32_t> ids, std::stop_token stop) {
+  if (auto checked = state_->check_ids(ids, 0); !checked) {
+    return checked.error();
+  }
+  const int size = static_cast<int>(ids.size());
+  ReadJob job(ids, {.first_logits = size, .reusable = size, .stop = std::move(stop)}, {});
+  job.keeps_sequence = true;
+  if (auto read = state_->read(job); !read) {
+    return read.error();
+  }
+  return HeldPrefix(std::make_shared<const KvSequence>(std::move(*job.sequence)));
+}
+
+Result<void> Engine::save_cache(const std::filesystem::path& path,
+                                const std::string& model_digest) {
+  Result<void> saved;
+  state_->scheduler->with_cache([&](PrefixCache& cache) {
+    saved = write_cache_file(path, model_digest, state_->pages.layout(), cache.sequences());
+  });
+  return saved;
+}
+
+Result<void> Engine::restore_cache(const std::filesystem::path& path,
+                                   const std::string& model_digest) {
+  auto sequences = read_cache_file(path, model_digest, state_->pages, state_->limits.pages_max);
+  if (!sequences) {
+    return sequences.error();
+  }
+  state_->scheduler->with_cache([&](PrefixCache& cache) {
+    for (const KvSequence& sequence : *sequences) {
+      cache.keep(sequence);
+    }
+  });
+  return {};
 }
 
 }  // namespace trialwright

@@ -2,13 +2,41 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
+#include <functional>
 #include <initializer_list>
 
 #include "base/check.h"
-#include "inference/cpu/attention.h"
 
 namespace trialwright {
+
+namespace {
+
+bool has_windows(const ModelConfig& config) {
+  return std::any_of(config.windows.begin(), config.windows.end(),
+                     [](int window) { return window != 0; });
+}
+
+/// The scaling with its angles divided by the factors that come with the weights, if there are any.
+RopeScaling divided(RopeScaling scaling, const std::vector<float>& factors) {
+  if (scaling.divisors.empty()) {
+    scaling.divisors = factors;
+  } else if (!factors.empty()) {
+    std::transform(factors.begin(), factors.end(), scaling.divisors.begin(),
+                   scaling.divisors.begin(), std::multiplies<>());
+  }
+  return scaling;
+}
+
+/// Normalizes heads that lie side by side, each for itself.
+void normalize_heads(const VectorKernels& kernels, const ModelConfig& config,
+                     const std::vector<float>& weight, float* heads, int count) {
+  for (int head = 0; head < count; ++head) {
+    float* numbers = heads + head * config.head_dim;
+    kernels.rms_norm(numbers, weight.data(), config.norm_epsilon, weight.size(), numbers);
+  }
+}
+
+}  // namespace
 
 void Forward::Rows::shape(int rows, std::int64_t width_now) {
   width = width_now;
@@ -18,11 +46,14 @@ void Forward::Rows::shape(int rows, std::int64_t width_now) {
   }
 }
 
-Forward::Forward(Cpu& cpu, const ModelConfig& config, const Weights& weights)
+Forward::Forward(Cpu& cpu, const ModelConfig& config, const Weights& weights,
+                 const KvPageLayout& kv_layout)
     : cpu_(cpu),
       config_(config),
       weights_(weights),
-      rope_(config.rope_dimensions, config.rope_base, weights.rope_factors(), config.rope_scale) {}
+      kv_layout_(kv_layout),
+      rope_(config.rope_dimensions, divided(config.rope, weights.rope_factors())),
+      window_rope_(config.rope_dimensions, config.window_rope) {}
 
 std::uint64_t Forward::bytes_for(const ModelConfig& config, int rows, int positions) {
   const auto sum = [](std::initializer_list<int> sizes) {
@@ -38,9 +69,10 @@ std::uint64_t Forward::bytes_for(const ModelConfig& config, int rows, int positi
       sum({config.embedding, config.embedding, config.query_size(), config.kv_size(),
            config.kv_size(), config.query_size(), config.feed_forward, config.feed_forward}) +
       sum({std::max({config.embedding, config.query_size(), config.feed_forward})});
-  // Cosines and sines of half the numbers that are turned.
+  // Cosines and sines of half the numbers that are turned, once or twice.
+  const std::uint64_t angles = sum({config.rope_dimensions}) * (has_windows(config) ? 2 : 1);
   return sizeof(float) * (static_cast<std::uint64_t>(rows) * numbers +
-                          static_cast<std::uint64_t>(positions) * sum({config.rope_dimensions}));
+                          static_cast<std::uint64_t>(positions) * angles);
 }
 
 void Forward::run(std::span<ForwardSegment> segments) {
@@ -67,6 +99,12 @@ void Forward::run(std::span<ForwardSegment> segments) {
                       {&weights_.head()});
   matmul(cpu_, activations_,
          std::array{MatmulOutput{&weights_.head(), logits_.row(0), logits_.width}});
+  if (config_.logit_softcap > 0) {
+    cpu_.pool().parallel_for(wanted, [&](int row) {
+      cpu_.vectors().softcap(logits_.row(row), config_.logit_softcap,
+                             static_cast<std::size_t>(logits_.width));
+    });
+  }
   int row = 0;
   for (ForwardSegment& segment : segments) {
     segment.logits = {logits_.row(row),
@@ -82,7 +120,11 @@ int Forward::place(std::span<const ForwardSegment> segments) {
     CHECK(!segment.ids.empty() && segment.logit_rows >= 0 &&
               static_cast<std::size_t>(segment.logit_rows) <= segment.ids.size(),
           "the engine cuts prompts into batches");
-    rope_.reach(segment.sequence->capacity());
+    const int reached = segment.sequence->size() + static_cast<int>(segment.ids.size());
+    rope_.reach(reached);
+    if (has_windows(config_)) {
+      window_rope_.reach(reached);
+    }
     for (const std::int32_t id : segment.ids) {
       places_.push_back({id, segment.sequence, segment.sequence->size()});
       segment.sequence->append(std::span(&id, 1));
@@ -98,6 +140,10 @@ void Forward::embed() {
   cpu_.pool().parallel_for(rows, [&](int row) {
     weights_.embed(places_[static_cast<std::size_t>(row)].id,
                    {states_.row(row), static_cast<std::size_t>(states_.width)});
+    if (config_.embedding_scale != 1) {
+      cpu_.vectors().scale(states_.row(row), config_.embedding_scale,
+                           static_cast<std::size_t>(states_.width));
+    }
   });
 }
 
@@ -134,14 +180,21 @@ void Forward::finish_row(const LayerWeights& layer, int index, int row) {
     kernels.add(keys, layer.key_bias.data(), layer.key_bias.size());
     kernels.add(values, layer.value_bias.data(), layer.value_bias.size());
   }
+  if (config_.head_norms) {
+    normalize_heads(kernels, config_, layer.query_norm, queries, config_.heads);
+    normalize_heads(kernels, config_, layer.key_norm, keys, config_.kv_heads);
+  }
+  const RopeTable& table =
+      config_.windows[static_cast<std::size_t>(index)] == 0 ? rope_ : window_rope_;
   const auto rope =
       config_.rope_layout == RopeLayout::Adjacent ? kernels.rope_adjacent : kernels.rope_halves;
   // Queries and keys lie side by side, so their heads are turned in one go.
   for (int head = 0; head < config_.heads + config_.kv_heads; ++head) {
-    rope(queries + head * config_.head_dim, rope_.cosines(place.position),
-         rope_.sines(place.position), static_cast<std::size_t>(config_.rope_dimensions));
+    rope(queries + head * config_.head_dim, table.cosines(place.position),
+         table.sines(place.position), static_cast<std::size_t>(config_.rope_dimensions));
   }
-  store_kv(cpu_, place.sequence->layer(index), place.position, keys, values);
+  store_kv(cpu_, kv_layout_.layers[static_cast<std::size_t>(index)],
+           place.sequence->page_at(place.position), place.position % kPageTokens, keys, values);
 }
 
 void Forward::keep_wanted(std::span<const ForwardSegment> segments) {
@@ -159,6 +212,7 @@ void Forward::keep_wanted(std::span<const ForwardSegment> segments) {
 
 int Forward::attend(std::span<const ForwardSegment> segments, int index, bool only_wanted) {
   attended_.shape(static_cast<int>(places_.size()), config_.query_size());
+  queries_.clear();
   int end = 0;
   int done = 0;
   for (const ForwardSegment& segment : segments) {
@@ -168,16 +222,20 @@ int Forward::attend(std::span<const ForwardSegment> segments, int index, bool on
     if (rows == 0) {
       continue;
     }
-    const AttentionQueries queries{
-        .queries = qkv_.row(end - rows),
-        .stride = qkv_.width,
-        .rows = rows,
-        .heads = config_.heads,
-        .first_position = places_[static_cast<std::size_t>(end - rows)].position,
-        .scale = 1.0F / std::sqrt(static_cast<float>(config_.head_dim))};
-    attention(cpu_, segment.sequence->layer(index), queries, attended_.row(done), attended_.width);
+    queries_.push_back({.queries = qkv_.row(end - rows),
+                        .stride = qkv_.width,
+                        .rows = rows,
+                        .heads = config_.heads,
+                        .first_position = places_[static_cast<std::size_t>(end - rows)].position,
+                        .window = config_.windows[static_cast<std::size_t>(index)],
+                        .scale = config_.attention_scale,
+                        .softcap = config_.attention_softcap,
+                        .pages = segment.sequence->addresses(),
+                        .out = attended_.row(done),
+                        .out_stride = attended_.width});
     done += rows;
   }
+  attention(cpu_, kv_layout_.layers[static_cast<std::size_t>(index)], queries_);
   return done;
 }
 
@@ -188,14 +246,22 @@ void Forward::add_attention(const LayerWeights& layer, int rows) {
   matmul(cpu_, activations_,
          std::array{MatmulOutput{&layer.attention_output, normal_.row(0), normal_.width}});
   cpu_.pool().parallel_for(rows, [&](int row) {
-    cpu_.vectors().add(states_.row(row), normal_.row(row),
-                       static_cast<std::size_t>(config_.embedding));
+    add_block(layer.attention_post_norm, row);
     cpu_.vectors().rms_norm(states_.row(row), layer.feed_forward_norm.data(), config_.norm_epsilon,
                             layer.feed_forward_norm.size(), normal_.row(row));
   });
 }
 
-/// SwiGLU: down(silu(gate(x)) × up(x)) (Shazeer, 2020).
+void Forward::add_block(const std::vector<float>& post_norm, int row) {
+  const auto size = static_cast<std::size_t>(config_.embedding);
+  if (!post_norm.empty()) {
+    cpu_.vectors().rms_norm(normal_.row(row), post_norm.data(), config_.norm_epsilon, size,
+                            normal_.row(row));
+  }
+  cpu_.vectors().add(states_.row(row), normal_.row(row), size);
+}
+
+/// SwiGLU or GeGLU: down(activation(gate(x)) × up(x)) (Shazeer, 2020).
 void Forward::feed_forward(const LayerWeights& layer, int rows) {
   gate_.shape(rows, config_.feed_forward);
   up_.shape(rows, config_.feed_forward);
@@ -204,16 +270,15 @@ void Forward::feed_forward(const LayerWeights& layer, int rows) {
   matmul(cpu_, activations_,
          std::array{MatmulOutput{&layer.gate, gate_.row(0), gate_.width},
                     MatmulOutput{&layer.up, up_.row(0), up_.width}});
+  const auto multiply = config_.activation == Activation::Silu ? cpu_.vectors().silu_mul
+                                                               : cpu_.vectors().gelu_tanh_mul;
   cpu_.pool().parallel_for(rows, [&](int row) {
-    cpu_.vectors().silu_mul(gate_.row(row), up_.row(row),
-                            static_cast<std::size_t>(config_.feed_forward), gate_.row(row));
+    multiply(gate_.row(row), up_.row(row), static_cast<std::size_t>(config_.feed_forward),
+             gate_.row(row));
   });
   activations_.assign(cpu_, gate_.row(0), gate_.width, rows, config_.feed_forward, {&layer.down});
   matmul(cpu_, activations_, std::array{MatmulOutput{&layer.down, normal_.row(0), normal_.width}});
-  cpu_.pool().parallel_for(rows, [&](int row) {
-    cpu_.vectors().add(states_.row(row), normal_.row(row),
-                       static_cast<std::size_t>(config_.embedding));
-  });
+  cpu_.pool().parallel_for(rows, [&](int row) { add_block(layer.feed_forward_post_norm, row); });
 }
 
 }  // namespace trialwright

@@ -4,10 +4,11 @@
 #include <span>
 #include <vector>
 
+#include "inference/cpu/attention.h"
 #include "inference/cpu/cpu.h"
 #include "inference/cpu/matmul.h"
 #include "inference/cpu/rope_table.h"
-#include "inference/llm/kv_cache.h"
+#include "inference/kv/kv_sequence.h"
 #include "inference/llm/model_config.h"
 #include "inference/llm/weights.h"
 
@@ -16,7 +17,7 @@ namespace trialwright {
 /// Tokens that go on one sequence.
 struct ForwardSegment {
   std::span<const std::int32_t> ids;  ///< Not empty.
-  KvSequence* sequence = nullptr;     ///< Has room for them; in no other segment of the call.
+  KvSequence* sequence = nullptr;     ///< With room made for them; in no other segment of the call.
   int logit_rows = 0;                 ///< How many of the last tokens' logits are wanted.
   /// What came out: [logit_rows][vocabulary], valid until the next call.
   std::span<const float> logits{};
@@ -30,8 +31,9 @@ struct ForwardSegment {
 /// at a time.
 class Forward {
  public:
-  /// The weights and the Cpu must outlive this.
-  Forward(Cpu& cpu, const ModelConfig& config, const Weights& weights);
+  /// What is given must outlive this. kv_layout: of the sequences' pages.
+  Forward(Cpu& cpu, const ModelConfig& config, const Weights& weights,
+          const KvPageLayout& kv_layout);
 
   /// About how much working memory `rows` tokens and a sequence of `positions` take.
   static std::uint64_t bytes_for(const ModelConfig& config, int rows, int positions);
@@ -45,7 +47,7 @@ class Forward {
   /// Where a row belongs.
   struct RowPlace {
     std::int32_t id = 0;
-    const KvSequence* sequence = nullptr;
+    KvSequence* sequence = nullptr;
     int position = 0;
   };
 
@@ -61,6 +63,8 @@ class Forward {
   /// Appends the ids to their sequences. Returns how many logits are wanted.
   int place(std::span<const ForwardSegment> segments);
   void embed();
+  /// What `normal_` holds is added to the states, normalized first where there is a weight for it.
+  void add_block(const std::vector<float>& post_norm, int row);
   void normalize(const std::vector<float>& weight, int rows);
   /// Queries, keys and values of all rows; keys and values go to the cache.
   void project(const LayerWeights& layer, int index);
@@ -75,7 +79,9 @@ class Forward {
   Cpu& cpu_;
   const ModelConfig& config_;
   const Weights& weights_;
+  const KvPageLayout& kv_layout_;
   RopeTable rope_;
+  RopeTable window_rope_;         ///< Of layers that have a window.
   std::vector<RowPlace> places_;  ///< Of the rows of this call.
   Rows states_;                   ///< What layers add to.
   Rows normal_;                   ///< Normalized states; also what a block adds to them.
@@ -85,6 +91,7 @@ class Forward {
   Rows up_;
   Rows logits_;
   Activations activations_;
+  std::vector<AttentionQueries> queries_;  ///< Of the segments.
 };
 
 }  // namespace trialwright

@@ -104,7 +104,41 @@ std::vector<TokenLogprob> most_probable(std::span<const float> logits, double no
   return best;
 }
 
-std::int32_t Sampler::choose(std::span<const float> logits, std::span<const std::int32_t> context) {
+Choice Sampler::choose(std::span<const float> logits, const Allowed& allowed,
+                       std::span<const std::int32_t> context, int alternatives) {
+  ids_.clear();
+  if (!allowed.bits.empty()) {
+    gather(logits, allowed);
+    logits = gathered_;
+  }
+  Choice choice;
+  choice.normalizer = log_sum_exp(logits);
+  if (!std::isfinite(choice.normalizer)) {
+    return choice;
+  }
+  const std::int32_t place = pick(logits, context);
+  const auto at = static_cast<std::size_t>(place);
+  choice.token.chosen = {id_at(at), static_cast<double>(logits[at]) - choice.normalizer};
+  choice.token.alternatives = most_probable(logits, choice.normalizer, alternatives);
+  for (TokenLogprob& alternative : choice.token.alternatives) {
+    alternative.id = id_at(static_cast<std::size_t>(alternative.id));
+  }
+  return choice;
+}
+
+void Sampler::gather(std::span<const float> logits, const Allowed& allowed) {
+  gathered_.clear();
+  for (std::size_t word = 0; word < allowed.bits.size(); ++word) {
+    for (std::uint64_t bits = allowed.bits[word]; bits != 0; bits &= bits - 1) {
+      const std::size_t id = word * 64 + static_cast<std::size_t>(std::countr_zero(bits));
+      ids_.push_back(static_cast<std::int32_t>(id));
+      gathered_.push_back(logits[id]);
+    }
+  }
+}
+
+/// A place among the logits.
+std::int32_t Sampler::pick(std::span<const float> logits, std::span<const std::int32_t> context) {
   const auto changed = penalized(logits, context);
   if (greedy()) {
     const float best = largest(changed);
@@ -129,7 +163,15 @@ std::span<const float> Sampler::penalized(std::span<const float> logits,
   seen_.erase(std::unique(seen_.begin(), seen_.end()), seen_.end());
   const auto penalty = static_cast<float>(sampling_.repetition_penalty);
   for (const std::int32_t id : seen_) {
-    float& logit = changed_[static_cast<std::size_t>(id)];
+    auto place = static_cast<std::size_t>(id);
+    if (!ids_.empty()) {
+      const auto found = std::lower_bound(ids_.begin(), ids_.end(), id);
+      if (found == ids_.end() || *found != id) {
+        continue;
+      }
+      place = static_cast<std::size_t>(found - ids_.begin());
+    }
+    float& logit = changed_[place];
     logit = logit > 0 ? logit / penalty : logit * penalty;
   }
   return changed_;

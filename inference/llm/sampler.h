@@ -18,6 +18,23 @@ double log_sum_exp(std::span<const float> x);
 std::vector<TokenLogprob> most_probable(std::span<const float> logits, double normalizer,
                                         int count);
 
+/// The tokens that may be chosen: those whose bit is set (bit id % 64 of word id / 64), or all
+/// where there are no bits.
+struct Allowed {
+  std::span<const std::uint64_t> bits{};
+
+  [[nodiscard]] bool holds(std::int32_t id) const {
+    const auto at = static_cast<std::size_t>(id);
+    return bits.empty() || (bits[at / 64] >> (at % 64) & 1U) != 0;
+  }
+};
+
+/// A token, and what its log-probability was taken from.
+struct Choice {
+  GeneratedToken token;
+  double normalizer = 0;  ///< log_sum_exp of the allowed logits; not finite if a logit is not.
+};
+
 /// Chooses tokens by the rules of Sampling.
 ///
 /// Keeps its working memory from token to token. One thread at a time.
@@ -29,9 +46,12 @@ class Sampler {
   /// The token to put at `context.size()`. It depends only on the arguments and on what the sampler
   /// was made with.
   ///
-  /// logits   one a token of the vocabulary.
-  /// context  all tokens so far; the repetition penalty looks at the latest.
-  std::int32_t choose(std::span<const float> logits, std::span<const std::int32_t> context);
+  /// logits        one a token of the vocabulary; those of tokens that are not allowed are not
+  /// read. allowed       at least one token. Log-probabilities are those among the allowed tokens.
+  /// context       all tokens so far; the repetition penalty looks at the latest.
+  /// alternatives  how many likely tokens to report beside the chosen one.
+  Choice choose(std::span<const float> logits, const Allowed& allowed,
+                std::span<const std::int32_t> context, int alternatives);
 
  private:
   struct Candidate {
@@ -42,6 +62,13 @@ class Sampler {
   /// Dividing by a temperature this small would overflow, and nothing but the best token could be
   /// drawn anyway.
   [[nodiscard]] bool greedy() const { return sampling_.temperature < 1e-5; }
+  /// Takes the allowed logits side by side, and their ids.
+  void gather(std::span<const float> logits, const Allowed& allowed);
+  /// The id that stands at a place of the logits that are chosen from.
+  [[nodiscard]] std::int32_t id_at(std::size_t place) const {
+    return ids_.empty() ? static_cast<std::int32_t>(place) : ids_[place];
+  }
+  std::int32_t pick(std::span<const float> logits, std::span<const std::int32_t> context);
   std::span<const float> penalized(std::span<const float> logits,
                                    std::span<const std::int32_t> context);
   std::int32_t draw(std::span<const float> logits, std::uint64_t position);
@@ -51,6 +78,8 @@ class Sampler {
 
   Sampling sampling_;
   std::uint64_t stream_;
+  std::vector<std::int32_t> ids_;  ///< Of the allowed tokens, ascending; empty where all are.
+  std::vector<float> gathered_;    ///< Their logits.
   std::vector<float> changed_;
   std::vector<std::int32_t> seen_;
   std::vector<Candidate> candidates_;

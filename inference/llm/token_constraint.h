@@ -28,6 +28,9 @@ class TokenConstraint {
 
   /// Takes a token that `allowed` holds.
   virtual void accept(std::int32_t id) = 0;
+
+  /// True once a token that ends the turn was accepted; then nothing more may be asked.
+  [[nodiscard]] virtual bool ended() const = 0;
 };
 
 }  // namespace trialwright

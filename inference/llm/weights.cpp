@@ -106,11 +106,19 @@ LayerWeights load_layer(WeightLoader& loader, const ModelConfig& config, int ind
     layer.key_bias = loader.vector(at + "attn_k.bias", config.kv_size());
     layer.value_bias = loader.vector(at + "attn_v.bias", config.kv_size());
   }
+  if (config.head_norms) {
+    layer.query_norm = loader.vector(at + "attn_q_norm.weight", config.head_dim);
+    layer.key_norm = loader.vector(at + "attn_k_norm.weight", config.head_dim);
+  }
   layer.attention_output = loader.matrix(at + "attn_output.weight", embedding, config.query_size());
   layer.feed_forward_norm = loader.vector(at + "ffn_norm.weight", embedding);
   layer.gate = loader.matrix(at + "ffn_gate.weight", config.feed_forward, embedding);
   layer.up = loader.matrix(at + "ffn_up.weight", config.feed_forward, embedding);
   layer.down = loader.matrix(at + "ffn_down.weight", embedding, config.feed_forward);
+  if (config.post_norms) {
+    layer.attention_post_norm = loader.vector(at + "post_attention_norm.weight", embedding);
+    layer.feed_forward_post_norm = loader.vector(at + "post_ffw_norm.weight", embedding);
+  }
   return layer;
 }
 

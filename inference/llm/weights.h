@@ -12,7 +12,7 @@
 
 namespace trialwright {
 
-/// One layer's weights. A bias is empty where the architecture has none.
+/// One layer's weights. A bias or norm is empty where the architecture has none.
 struct LayerWeights {
   std::vector<float> attention_norm;
   PackedMatrix query;
@@ -21,11 +21,15 @@ struct LayerWeights {
   std::vector<float> query_bias;
   std::vector<float> key_bias;
   std::vector<float> value_bias;
+  std::vector<float> query_norm;  ///< Of each head.
+  std::vector<float> key_norm;
   PackedMatrix attention_output;
+  std::vector<float> attention_post_norm;
   std::vector<float> feed_forward_norm;
   PackedMatrix gate;
   PackedMatrix up;
   PackedMatrix down;
+  std::vector<float> feed_forward_post_norm;
 };
 
 /// A model's weights, repacked for the kernels. Const after loading; any thread.

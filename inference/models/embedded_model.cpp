@@ -8,7 +8,6 @@
 #include "base/files.h"
 #include "inference/chat/chat_template.h"
 #include "inference/chat/tool_call_format.h"
-#include "inference/llm/sampler.h"
 #include "inference/models/fair_queue.h"
 #include "inference/models/model_digest.h"
 #include "inference/models/text_stream.h"
@@ -69,7 +68,7 @@ struct EmbeddedModel::State {
   Tokenizer tokenizer;
   Engine engine;
   std::optional<ChatTemplate> chat_template;
-  Error no_template = invalid("the model has no chat template");
+  Error no_template;
   ToolCallFormat tool_call_format = ToolCallFormat::None;
   FairQueue queue;
 
@@ -78,13 +77,12 @@ struct EmbeddedModel::State {
                                       const std::vector<ToolDefinition>& tools) const;
   [[nodiscard]] std::vector<TokenId> encode(std::string_view text) const;
   [[nodiscard]] bool is_shown(TokenId id) const;
+  /// The messages' texts, in which no control token is read: they come from outside.
+  [[nodiscard]] std::vector<TokenId> encode_plain(const std::vector<Message>& messages) const;
   Result<Completion> run(std::vector<TokenId> prompt, const CompletionRequest& request,
                          const std::stop_token& stop);
   Result<Completion> run_with_calls(std::vector<TokenId> prompt, const CompletionRequest& request,
                                     const std::stop_token& stop);
-  /// What TokenModel::prompt_logprobs promises, by the engine.
-  Result<std::vector<GeneratedToken>> logprobs(std::span<const TokenId> ids, int alternatives,
-                                               const std::stop_token& stop);
 };
 
 EmbeddedModel::EmbeddedModel(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -124,7 +122,6 @@ Result<std::unique_ptr<EmbeddedModel>> EmbeddedModel::load(const std::filesystem
   }
   auto state =
       std::make_unique<State>(std::move(*tokenizer), std::move(*engine), options.requests_max);
-  state->read_template(*metadata);
   const ModelConfig& config = state->engine.config();
   state->identity = {.name = options.name.empty() ? path.stem().string() : options.name,
                      .digest = digest->hex(),
@@ -132,15 +129,19 @@ Result<std::unique_ptr<EmbeddedModel>> EmbeddedModel::load(const std::filesystem
                      .description = config.architecture + ", " + std::to_string(config.layers) +
                                     " layers, " + main_type(*metadata) + ", " +
                                     state->engine.device_text(),
-                     .context_tokens_max = state->engine.context_tokens_max(),
-                     .native_tools = state->tool_call_format != ToolCallFormat::None,
-                     .can_chat = metadata->has(kTemplateKey)};
+                     .context_tokens_max = state->engine.context_tokens_max()};
+  state->read_template(*metadata);
+  state->identity.native_tools = state->tool_call_format != ToolCallFormat::None;
   return std::unique_ptr<EmbeddedModel>(new EmbeddedModel(std::move(state)));
 }
 
 /// A template that cannot be read spoils conversations, not texts, so it is no error yet.
 void EmbeddedModel::State::read_template(const GgufFile& file) {
   if (!file.has(kTemplateKey)) {
+    no_template = invalid(file.name() +
+                          ": has no chat template; such a base model goes on with a text "
+                          "(generate --raw) and answers questions, but cannot chat");
+    identity.can_chat = false;
     return;
   }
   auto source = file.text(kTemplateKey);
@@ -202,6 +203,19 @@ std::vector<TokenId> EmbeddedModel::State::encode(std::string_view text) const {
 bool EmbeddedModel::State::is_shown(TokenId id) const {
   return !tokenizer.ends_turn(id) &&
          (!tokenizer.is_control(id) || belongs_to_calls(tool_call_format, tokenizer.bytes(id)));
+}
+
+std::vector<TokenId> EmbeddedModel::State::encode_plain(
+    const std::vector<Message>& messages) const {
+  std::string text;
+  for (const Message& message : messages) {
+    text += (text.empty() ? "" : "\n\n") + message.content;
+  }
+  auto ids = tokenizer.encode(text, false);
+  if (tokenizer.adds_bos()) {
+    ids.insert(ids.begin(), tokenizer.bos());
+  }
+  return ids;
 }
 
 Result<Completion> EmbeddedModel::State::run(std::vector<TokenId> prompt,
@@ -273,12 +287,14 @@ Result<Completion> EmbeddedModel::complete(const CompletionRequest& request, std
   if (auto checked = check_request(request); !checked) {
     return checked.error();
   }
-  auto prompt = state_->render(request.messages, request.tools);
+  auto prompt = request.plain ? Result(state_->encode_plain(request.messages))
+                              : state_->render(request.messages, request.tools);
   if (!prompt) {
     return prompt.error();
   }
   const bool may_call = !request.tools.empty() && state_->identity.native_tools;
-  return may_call || frames_every_message(state_->tool_call_format)
+  const bool is_framed = !request.plain && frames_every_message(state_->tool_call_format);
+  return may_call || is_framed
              ? state_->run_with_calls(std::move(*prompt), request, stop)
              : state_->run(std::move(*prompt), request, stop);
 }
@@ -313,44 +329,19 @@ Result<Completion> EmbeddedModel::continue_ids(std::span<const std::int32_t> pro
   return state_->run({prompt.begin(), prompt.end()}, request, stop);
 }
 
-Result<std::vector<GeneratedToken>> EmbeddedModel::State::logprobs(std::span<const TokenId> ids,
-                                                                   int alternatives,
-                                                                   const std::stop_token& stop) {
-  if (stop.stop_requested()) {
-    return cancelled("reading the prompt's log-probabilities was stopped");
-  }
-  const auto width = static_cast<std::size_t>(engine.vocabulary());
-  constexpr std::size_t kLogitsMax = std::size_t{1} << 29U;
-  if (ids.size() * width > kLogitsMax) {
-    return invalid("the prompt has " + std::to_string(ids.size()) +
-                   " tokens, too many to give the log-probability of each");
-  }
-  auto logits = engine.all_logits(ids);
-  if (!logits) {
-    return logits.error();
-  }
-  std::vector<GeneratedToken> tokens = {{{ids.front(), 0}, {}}};
-  for (std::size_t i = 1; i < ids.size(); ++i) {
-    const auto row = std::span<const float>(*logits).subspan((i - 1) * width, width);
-    const double normalizer = log_sum_exp(row);
-    const double logprob = static_cast<double>(row[static_cast<std::size_t>(ids[i])]) - normalizer;
-    tokens.push_back({{ids[i], logprob}, most_probable(row, normalizer, alternatives)});
-  }
-  return tokens;
-}
-
 Result<std::vector<GeneratedToken>> EmbeddedModel::prompt_logprobs(
     std::span<const std::int32_t> ids, int alternatives, std::stop_token stop) {
   if (state_->queue.enter(std::nullopt, stop) != FairQueue::Outcome::Entered) {
     return cancelled("reading the prompt's log-probabilities was stopped");
   }
   const FairTurn turn(state_->queue);
-  return state_->logprobs(ids, alternatives, stop);
+  return state_->engine.prompt_logprobs(ids, alternatives, stop);
 }
 
 Result<std::vector<ContinuationScore>> EmbeddedModel::score(const ScoreRequest& request,
                                                             std::stop_token stop) {
   auto prefix = request.messages.empty() ? Result(state_->encode(request.text))
+                : request.plain          ? Result(state_->encode_plain(request.messages))
                                          : state_->render(request.messages, {});
   if (!prefix) {
     return prefix.error();
@@ -363,7 +354,8 @@ Result<std::vector<ContinuationScore>> EmbeddedModel::score(const ScoreRequest& 
     }
     // As a piece of a conversation: not even user-defined tokens are read from it.
     continuations.push_back(
-        state_->tokenizer.encode(std::vector<TextPiece>{{continuation, false}}));
+        request.plain ? state_->tokenizer.encode(continuation, false)
+                      : state_->tokenizer.encode(std::vector<TextPiece>{{continuation, false}}));
   }
   if (state_->queue.enter(std::nullopt, stop) != FairQueue::Outcome::Entered) {
     return cancelled("scoring was stopped");

@@ -10,6 +10,10 @@ bool is_special(TokenKind kind) {
   return kind == TokenKind::Control || kind == TokenKind::Unknown || kind == TokenKind::UserDefined;
 }
 
+bool is_blank(std::string_view token) {
+  return token.find_first_not_of(" \t\r\n") == std::string_view::npos;
+}
+
 /// True if [begin, end) lies in one of the stretches.
 bool covered(std::span<const TextSpan> stretches, std::size_t begin, std::size_t end) {
   const auto after =
@@ -73,8 +77,8 @@ std::vector<TextSpan> SpecialTokens::split(std::string_view text, std::span<cons
     const TokenId id = order_[place];
     const std::string_view token = vocabulary_.token(static_cast<std::size_t>(id));
     const bool needs_trust =
-        user_defined == UserDefined::WhereTrusted ||
-        vocabulary_.kind[static_cast<std::size_t>(id)] != TokenKind::UserDefined;
+        vocabulary_.kind[static_cast<std::size_t>(id)] != TokenKind::UserDefined ||
+        (user_defined == UserDefined::WhereTrusted && !is_blank(token));
     std::vector<TextSpan> cut;
     for (const TextSpan& span : spans) {
       if (span.id >= 0) {

@@ -21,8 +21,10 @@ struct TextSpan {
 /// Where user-defined tokens are found. Files type as user-defined what a model takes for a command
 /// too: `<tool_call>` in Qwen2.5, `<|im_start|>` in some conversions.
 enum class UserDefined {
-  Everywhere,    ///< As llama.cpp does, whoever wrote the text.
-  WhereTrusted,  ///< Like control tokens.
+  Everywhere,  ///< As llama.cpp does, whoever wrote the text.
+  /// Like control tokens; but blanks, such as Gemma's lines of nothing, command nothing and are
+  /// found everywhere.
+  WhereTrusted,
 };
 
 /// Finds the special tokens of a vocabulary in text.

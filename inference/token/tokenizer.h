@@ -34,10 +34,10 @@ class Tokenizer {
   Tokenizer& operator=(Tokenizer&&) noexcept;
 
   /// The ids of the pieces of a conversation read as one text: words may span pieces, and special
-  /// tokens, user-defined ones too, are found in trusted pieces only. No BOS or EOS is added. A
-  /// byte that is not well-formed UTF-8 is read as U+FFFD by byte-level BPE and as itself by
-  /// SentencePiece; the latter puts a space in front of text at the beginning and after special
-  /// tokens where the vocabulary asks for it, and reads U+2581 as a space.
+  /// tokens, user-defined ones too unless they are blank, are found in trusted pieces only. No BOS
+  /// or EOS is added. A byte that is not well-formed UTF-8 is read as U+FFFD by byte-level BPE and
+  /// as itself by SentencePiece; the latter puts a space in front of text at the beginning and
+  /// after special tokens where the vocabulary asks for it, and reads U+2581 as a space.
   [[nodiscard]] std::vector<TokenId> encode(std::span<const TextPiece> pieces) const;
   /// The ids of a text that stands alone, read as llama.cpp reads it: user-defined tokens are found
   /// even where the text is not trusted.

@@ -15,6 +15,7 @@
 #include "inference/cpu/attention.h"
 #include "inference/cpu/matmul.h"
 #include "inference/cpu/quant.h"
+#include "inference/kv/kv_sequence.h"
 #include "tests/inference/cpu/random_weights.h"
 
 namespace trialwright {
@@ -172,22 +173,32 @@ void prefill(benchmark::State& state, const ModelShape& shape, Isa isa) {
 /// One layer's attention of `rows` positions at the end of `context`.
 void attend(benchmark::State& state, int heads, int kv_heads, int head_dim, int rows, int context) {
   Cpu cpu(static_cast<int>(state.range(0)));
-  KvLayer layer{nullptr, nullptr, kv_heads, head_dim, 4096};
-  std::vector<std::uint16_t> keys(layer.elements());
-  std::vector<std::uint16_t> values(layer.elements());
-  layer.keys = keys.data();
-  layer.values = values.data();
+  const KvPageLayout layout = KvPageLayout::make(1, kv_heads, head_dim);
+  KvPagePool pool(layout);
+  KvSequence sequence(pool);
+  if (!sequence.make_room(context)) {
+    state.SkipWithError("no memory");
+    return;
+  }
+  const KvLayer& layer = layout.layers.front();
   const auto kv = random_numbers(static_cast<std::size_t>(kv_heads * head_dim), 1);
   for (int position = 0; position < context; ++position) {
-    store_kv(cpu, layer, position, kv.data(), kv.data());
+    store_kv(cpu, layer, sequence.page_at(position), position % kPageTokens, kv.data(), kv.data());
   }
   const int width = heads * head_dim;
   const auto q = random_numbers(static_cast<std::size_t>(rows * width), 2);
   std::vector<float> out(q.size());
-  const AttentionQueries queries{
-      q.data(), width, rows, heads, context - rows, 1.0F / std::sqrt(static_cast<float>(head_dim))};
+  const AttentionQueries queries{.queries = q.data(),
+                                 .stride = width,
+                                 .rows = rows,
+                                 .heads = heads,
+                                 .first_position = context - rows,
+                                 .scale = 1.0F / std::sqrt(static_cast<float>(head_dim)),
+                                 .pages = sequence.addresses(),
+                                 .out = out.data(),
+                                 .out_stride = width};
   for ([[maybe_unused]] auto step : state) {
-    attention(cpu, layer, queries, out.data(), width);
+    attention(cpu, layer, std::span(&queries, 1));
   }
   // Two products of head_dim multiplications and additions for each head, query and visible key.
   const double pairs = static_cast<double>(rows) * (context - (rows - 1) / 2.0) * heads;

@@ -1,4 +1,5 @@
 #include "harness/run/replay.h"
+#include "harness/run/stored_answers.h"
 #include "harness/run/validation.h"
 #include "results/run_reader.h"
 #include "tests/harness/run_fixture.h"
@@ -225,7 +226,7 @@ TEST_F(RunTest, AReplayFindsTheFirstTokenThatDiffers) {
   ASSERT_TRUE(reader);
   const std::string id = reader->trials()->front().trial.id;
 
-  auto same = replay_trial(*reader, id, model, {});
+  auto same = replay_trial(*reader, id, model, {}, {});
   ASSERT_TRUE(same) << same.error().message;
   EXPECT_TRUE(same->same);
   EXPECT_EQ(same->turns, 2);
@@ -237,13 +238,96 @@ TEST_F(RunTest, AReplayFindsTheFirstTokenThatDiffers) {
     if (++calls == 2) completion->tokens[1].chosen.id = 99;
     return completion;
   });
-  auto different = replay_trial(*reader, id, other, {});
+  auto different = replay_trial(*reader, id, other, {}, {});
   ASSERT_TRUE(different);
   EXPECT_FALSE(different->same);
   EXPECT_EQ(different->turn, 1);
   EXPECT_EQ(different->position, 1);
   EXPECT_EQ(different->recorded_token, 2);
   EXPECT_EQ(different->replayed_token, 99);
+}
+
+TEST_F(RunTest, AReplayGuessesFromItsOwnTraceOnlyWhereAskedTo) {
+  FakeModel model(solver());
+  auto store = new_store(&model);
+  ASSERT_TRUE(store);
+  Collector collector;
+  auto made = make(*store, &model, collector);
+  ASSERT_TRUE(made);
+  ASSERT_TRUE(store->finish(made->status));
+  auto reader = RunReader::open(path());
+  ASSERT_TRUE(reader);
+  const std::string id = reader->trials()->front().trial.id;
+
+  FakeModel without(solver());
+  ASSERT_TRUE(replay_trial(*reader, id, without, {}, {}));
+  EXPECT_TRUE(without.expected_answers().empty());
+  for (const CompletionRequest& request : without.requests()) {
+    EXPECT_EQ(request.draft_key, "");
+  }
+
+  FakeModel with(solver());
+  auto report = replay_trial(*reader, id, with, {.guess_from_trace = true}, {});
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_TRUE(report->same);
+  ASSERT_EQ(with.expected_answers().size(), 1U);
+  const auto& [key, answers] = *with.expected_answers().begin();
+  EXPECT_EQ(answers, (std::vector<std::vector<std::int32_t>>{{1, 2, 3}, {1, 2, 3}}));
+  ASSERT_EQ(with.requests().size(), 2U);
+  for (const CompletionRequest& request : with.requests()) {
+    EXPECT_EQ(request.draft_key, key);
+  }
+}
+
+TEST_F(RunTest, TrialsOfATaskShareADraftKeyAndNoOthersDo) {
+  spec_.epochs = 2;
+  FakeModel model(solver());
+  auto store = new_store(&model);
+  ASSERT_TRUE(store);
+  Collector collector;
+  ASSERT_TRUE(make(*store, &model, collector));
+  std::map<std::string, int> requests;
+  for (const CompletionRequest& request : model.requests()) {
+    ++requests[request.draft_key];
+  }
+  std::map<std::string, int> expected;
+  for (const Task& task : tasks_) {
+    // Two epochs: of two turns each for the others, of one for the question.
+    expected[draft_key(task.digest)] = std::holds_alternative<QaTask>(task.content) ? 2 : 4;
+  }
+  EXPECT_EQ(requests, expected);
+}
+
+TEST_F(RunTest, StoredAnswersAreTheTokensOfEveryTurn) {
+  int said = 0;
+  FakeModel model([&](const CompletionRequest& request) -> Result<Completion> {
+    auto completion = solver()(request);
+    completion->tokens.resize(1);
+    completion->tokens[0].chosen.id = ++said;
+    if (said == 4) completion->tokens.clear();
+    return completion;
+  });
+  auto store = new_store(&model);
+  ASSERT_TRUE(store);
+  auto planned = RunReader::open(path());
+  ASSERT_TRUE(planned);
+  // Nothing is stored before a trial ends.
+  auto none = stored_answers_to(*planned, tasks_[0].digest);
+  ASSERT_TRUE(none) << none.error().message;
+  EXPECT_TRUE(none->empty());
+
+  Collector collector;
+  ASSERT_TRUE(make(*store, &model, collector));
+  auto reader = RunReader::open(path());
+  ASSERT_TRUE(reader);
+  using Answers = std::vector<std::vector<std::int32_t>>;
+  auto first = stored_answers(*reader, reader->trials()->front().trial.id);
+  ASSERT_TRUE(first) << first.error().message;
+  EXPECT_EQ(*first, (Answers{{1}, {2}}));
+  EXPECT_EQ(*stored_answers_to(*reader, tasks_[0].digest), (Answers{{1}, {2}}));
+  EXPECT_EQ(*stored_answers_to(*reader, tasks_[1].digest), (Answers{{3}}));
+  EXPECT_EQ(*stored_answers_to(*reader, sha256("another")), Answers{});
+  EXPECT_FALSE(stored_answers(*reader, "none"));
 }
 
 TEST_F(RunTest, ChangedTasksAreRefusedOnResume) {

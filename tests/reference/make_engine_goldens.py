@@ -105,7 +105,8 @@ class Reference:
     def tokenize(self, text):
         data = text.encode()
         ids = (llama_cpp.llama_token * (len(data) + 8))()
-        count = llama_cpp.llama_tokenize(self.vocab, data, len(data), ids, len(ids), False, True)
+        # With a BOS where the model expects one: Gemma gives noise without it.
+        count = llama_cpp.llama_tokenize(self.vocab, data, len(data), ids, len(ids), True, True)
         return list(ids[:count])
 
     def begin(self):

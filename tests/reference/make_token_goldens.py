@@ -273,7 +273,8 @@ def main():
                 value = {"hex": text.hex()}
             file.write(json.dumps(value, ensure_ascii=False) + "\n")
     files = {"smollm2-135m": models / "smollm2-135m.gguf",
-             "qwen2.5-coder-0.5b": models / "qwen2.5-coder-0.5b.gguf"}
+             "qwen2.5-coder-0.5b": models / "qwen2.5-coder-0.5b.gguf",
+             "gemma3-270m": models / "gemma3-270m.gguf"}
     for name in ("gpt-2", "llama-bpe", "qwen2", "deepseek-coder", "starcoder", "llama-spm"):
         files[name] = vocabularies / f"ggml-vocab-{name}.gguf"
     described = {}

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -31,6 +32,13 @@ class FakeModel final : public Model {
     return answer_(request);
   }
 
+  void expect_answers(std::string_view draft_key,
+                      std::span<const std::vector<std::int32_t>> answers) override {
+    const std::lock_guard lock(mutex_);
+    auto& of_key = expected_answers_[std::string(draft_key)];
+    of_key.insert(of_key.end(), answers.begin(), answers.end());
+  }
+
   Result<std::vector<ContinuationScore>> score(const ScoreRequest& request,
                                                std::stop_token) override {
     if (!identity_.can_score) return invalid("this model cannot score");
@@ -45,6 +53,13 @@ class FakeModel final : public Model {
   /// From now on it is like an endpoint, which only completes.
   void refuse_to_score() { identity_.can_score = false; }
 
+  /// By draft key.
+  [[nodiscard]] std::map<std::string, std::vector<std::vector<std::int32_t>>> expected_answers()
+      const {
+    const std::lock_guard lock(mutex_);
+    return expected_answers_;
+  }
+
   [[nodiscard]] std::vector<CompletionRequest> requests() const {
     const std::lock_guard lock(mutex_);
     return requests_;
@@ -55,6 +70,7 @@ class FakeModel final : public Model {
   ModelIdentity identity_;
   mutable std::mutex mutex_;
   std::vector<CompletionRequest> requests_;
+  std::map<std::string, std::vector<std::vector<std::int32_t>>> expected_answers_;
 };
 
 /// A completion that says `text`, one token a word.

@@ -72,7 +72,10 @@ std::string random_block(TensorType type, RandomStream& random) {
 
 class TinyWriter {
  public:
-  explicit TinyWriter(const TinyModel& model) : model_(model), random_(model.seed, 0) {}
+  explicit TinyWriter(const TinyModel& model)
+      : model_(model),
+        head_dim_(model.head_dim != 0 ? model.head_dim : model.embedding / model.heads),
+        random_(model.seed, 0) {}
 
   GgufWriter write() {
     keys();
@@ -101,25 +104,47 @@ class TinyWriter {
     u32("attention.head_count", model_.heads);
     u32("attention.head_count_kv", model_.kv_heads);
     writer_.f32(prefix + "attention.layer_norm_rms_epsilon", 1e-5F);
-    writer_.f32(prefix + "rope.freq_base", 10000.0F);
+    writer_.f32(prefix + "rope.freq_base", is("gemma3") ? 1e6F : 10000.0F);
+    if (model_.head_dim != 0) {
+      u32("attention.key_length", model_.head_dim);
+      u32("attention.value_length", model_.head_dim);
+    }
+    if (is("gemma3")) {
+      u32("attention.sliding_window", model_.window);
+      u32("attention.sliding_window_pattern", 2);
+      writer_.f32(prefix + "rope.scaling.factor", 8);
+    }
+  }
+
+  [[nodiscard]] bool is(const char* architecture) const {
+    return model_.architecture == architecture;
   }
 
   void layer(const std::string& at) {
-    const int kv_size = model_.embedding / model_.heads * model_.kv_heads;
+    const int query_size = head_dim_ * model_.heads;
+    const int kv_size = head_dim_ * model_.kv_heads;
     vector(at + "attn_norm.weight", model_.embedding, 1);
-    matrix(at + "attn_q.weight", model_.embedding, model_.embedding);
+    matrix(at + "attn_q.weight", model_.embedding, query_size);
     matrix(at + "attn_k.weight", model_.embedding, kv_size);
     matrix(at + "attn_v.weight", model_.embedding, kv_size);
-    if (model_.architecture == "qwen2") {
-      vector(at + "attn_q.bias", model_.embedding, 0);
+    if (is("qwen2")) {
+      vector(at + "attn_q.bias", query_size, 0);
       vector(at + "attn_k.bias", kv_size, 0);
       vector(at + "attn_v.bias", kv_size, 0);
     }
-    matrix(at + "attn_output.weight", model_.embedding, model_.embedding);
+    if (is("qwen3") || is("gemma3")) {
+      vector(at + "attn_q_norm.weight", head_dim_, 1);
+      vector(at + "attn_k_norm.weight", head_dim_, 1);
+    }
+    matrix(at + "attn_output.weight", query_size, model_.embedding);
     vector(at + "ffn_norm.weight", model_.embedding, 1);
     matrix(at + "ffn_gate.weight", model_.embedding, model_.feed_forward);
     matrix(at + "ffn_up.weight", model_.embedding, model_.feed_forward);
     matrix(at + "ffn_down.weight", model_.feed_forward, model_.embedding);
+    if (is("gemma3")) {
+      vector(at + "post_attention_norm.weight", model_.embedding, 1);
+      vector(at + "post_ffw_norm.weight", model_.embedding, 1);
+    }
   }
 
   void vector(const std::string& name, int size, float middle) {
@@ -140,6 +165,7 @@ class TinyWriter {
   }
 
   const TinyModel& model_;
+  int head_dim_;
   RandomStream random_;
   GgufWriter writer_;
 };

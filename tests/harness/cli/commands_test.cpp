@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "base/digest.h"
 #include "base/files.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -297,6 +298,90 @@ TEST_F(Commands, ModelsAreListedAndShown) {
   const std::string shown = printed({"models", "show", "tiny.gguf", "--tensors"});
   EXPECT_THAT(shown, HasSubstr("general.architecture"));
   EXPECT_THAT(shown, HasSubstr("token_embd.weight"));
+}
+
+/// A model with random weights whose tokens are the bytes, and without a chat template.
+std::string base_model_bytes() {
+  std::vector<std::string> tokens;
+  char32_t next = 0x100;
+  for (char32_t byte = 0; byte < 256; ++byte) {
+    const bool printable = (byte >= '!' && byte <= '~') || (byte >= 0xA1 && byte != 0xAD);
+    append_utf8(tokens.emplace_back(), printable ? byte : next++);
+  }
+  return tiny_model_writer({.layers = 1, .vocabulary = 256, .context = 2048})
+      .text("tokenizer.ggml.model", "gpt2")
+      .text("tokenizer.ggml.pre", "gpt-2")
+      .texts("tokenizer.ggml.tokens", tokens)
+      .i32s("tokenizer.ggml.token_type", std::vector<std::int32_t>(256, 1))
+      .texts("tokenizer.ggml.merges", {})
+      .bytes();
+}
+
+TEST_F(Commands, BaseModelGoesOnWithTextsAndAnswersQuestions) {
+  folder_.write("base.gguf", base_model_bytes());
+  EXPECT_THAT(printed({"generate", "base.gguf", "--raw", "--prompt", "x", "--max-tokens", "3"}),
+              testing::Not(testing::IsEmpty()));
+  // Of questions both the free ones and the choices.
+  const ProgramResult run = run_trialwright(
+      {"run", "starter", "qa/arithmetic/add", "qa/logic/*", "-m", "base.gguf"}, folder_.path());
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("trials scored"));
+  const ProgramResult again =
+      run_trialwright({"replay", "starter/qa/arithmetic/add@1"}, folder_.path());
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_THAT(again.out, HasSubstr("same"));
+}
+
+TEST_F(Commands, BaseModelIsNotAskedToChat) {
+  folder_.write("base.gguf", base_model_bytes());
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"generate", "base.gguf", "--prompt", "x"},
+        {"template", "base.gguf"},
+        {"run", "starter", "--tag", "files", "-m", "base.gguf"}}) {
+    const ProgramResult result = run_trialwright(arguments, folder_.path());
+    EXPECT_EQ(result.exit_code, 2) << arguments[0];
+    EXPECT_EQ(result.out, "");
+    EXPECT_THAT(result.err, HasSubstr("base.gguf")) << arguments[0];
+    EXPECT_THAT(result.err, HasSubstr("has no chat template")) << arguments[0];
+  }
+  EXPECT_FALSE(fs::exists(folder_.path() / "runs"));
+}
+
+TEST_F(Commands, ModelWithTermsIsPulledOnlyWhenTheyAreAccepted) {
+  const std::string model = tiny_model_bytes({.layers = 1, .vocabulary = 32});
+  folder_.write("tiny.gguf", model);
+  folder_.write("config/trialwright/models.toml",
+                "[[model]]\nname = \"tiny\"\nbytes = " + std::to_string(model.size()) +
+                    "\nsha256 = \"" + sha256(model).hex() +
+                    "\"\nterms = {name = \"Tiny Terms\", url = \"https://terms.example/tiny\", "
+                    "summary = \"Be kind.\"}\n[[model.source]]\npath = \"" +
+                    (folder_.path() / "tiny.gguf").string() + "\"\n");
+  const std::map<std::string, std::string> environment = {
+      {"XDG_CONFIG_HOME", (folder_.path() / "config").string()},
+      {"XDG_CACHE_HOME", (folder_.path() / "cache").string()}};
+  const fs::path pulled = folder_.path() / "cache/trialwright/models/tiny.gguf";
+  const auto pull = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"models", "pull", "tiny"});
+    return run_trialwright(more, folder_.path(), "y\n", environment);
+  };
+
+  // Nobody is at the terminal, so what comes in on standard input is no answer.
+  const ProgramResult refused = pull({});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("tiny is given under the Tiny Terms: "
+                                     "https://terms.example/tiny\n  Be kind.\n"));
+  EXPECT_THAT(refused.err, HasSubstr("repeat with --accept-terms"));
+  EXPECT_FALSE(fs::exists(pulled));
+
+  const ProgramResult accepted = pull({"--accept-terms"});
+  EXPECT_EQ(accepted.exit_code, 0) << accepted.err;
+  EXPECT_THAT(accepted.err, HasSubstr("Tiny Terms"));
+  EXPECT_TRUE(fs::exists(pulled));
+
+  // They were accepted when it came.
+  const ProgramResult again = pull({});
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_THAT(again.err, testing::Not(HasSubstr("Tiny Terms")));
 }
 
 TEST_F(Commands, TokenizeReadsControlTokensOnlyWhenAsked) {

@@ -27,7 +27,7 @@ std::string error_of(const std::string& toml) {
 TEST(Catalog, HoldsTheBundledModels) {
   auto catalog = load_catalog("/nowhere/models.toml");
   ASSERT_TRUE(catalog) << catalog.error().message;
-  ASSERT_EQ(catalog->models.size(), 3U);
+  ASSERT_EQ(catalog->models.size(), 4U);
   auto model = catalog->find("qwen2.5-coder-1.5b");
   ASSERT_TRUE(model);
   EXPECT_EQ(model->bytes, 1'117'320'768U);
@@ -51,6 +51,27 @@ TEST(Catalog, ReadsEveryKindOfSource) {
   EXPECT_EQ(describe(sources[0]), "https://models.example/m.gguf");
   EXPECT_EQ(describe(sources[1]), "/srv/m.gguf");
   EXPECT_EQ(describe(sources[2]), "package p");
+}
+
+TEST(Catalog, KnowsWhichModelsComeUnderTermsOfTheirOwn) {
+  auto catalog = load_catalog("/nowhere/models.toml");
+  ASSERT_TRUE(catalog) << catalog.error().message;
+  EXPECT_FALSE(catalog->find("smollm2-135m")->terms);
+  const auto gemma = catalog->find("gemma3-270m");
+  ASSERT_TRUE(gemma && gemma->terms);
+  EXPECT_EQ(gemma->terms->name, "Gemma Terms of Use");
+  EXPECT_EQ(gemma->terms->url, "https://ai.google.dev/gemma/terms");
+
+  const auto with_terms = [](const std::string& terms) {
+    return error_of(manifest(good_model() + "\nterms = " + terms, "path = \"/m.gguf\""));
+  };
+  EXPECT_EQ(with_terms("{name = \"T\", url = \"https://t\", summary = \"S.\"}"), "");
+  EXPECT_EQ(with_terms("{name = \"T\", url = \"https://t\"}"),
+            "m.toml, model 1: field \"model.terms.summary\" is missing");
+  EXPECT_EQ(with_terms("{name = \"T\", url = \"file:///t\", summary = \"S.\"}"),
+            "m.toml, model 1: line 5: field \"model.terms.url\" must begin with https://");
+  EXPECT_EQ(with_terms("\"yes\""),
+            "m.toml, model 1: line 5: field \"model.terms\" must be a table");
 }
 
 TEST(Catalog, TakesAManifestThatHoldsOnlyAComment) {
@@ -124,7 +145,7 @@ TEST(Catalog, LetsAUsersManifestStandInForABundledModel) {
                         "path = \"/m.gguf\"")));
   auto catalog = load_catalog(own);
   ASSERT_TRUE(catalog) << catalog.error().message;
-  EXPECT_EQ(catalog->models.size(), 4U);
+  EXPECT_EQ(catalog->models.size(), 5U);
   EXPECT_EQ(catalog->find("smollm2-135m")->bytes, 5U);
   EXPECT_TRUE(catalog->find("mine"));
 }

@@ -268,10 +268,11 @@ class AgainstExactLlamaCpp : public AgainstLlamaCpp {};
 
 // The 1.5B model would take 7 GB in F32, twice.
 INSTANTIATE_TEST_SUITE_P(Models, AgainstExactLlamaCpp,
-                         ::testing::Values("smollm2-135m", "qwen2.5-coder-0.5b"), test_name);
+                         ::testing::Values("smollm2-135m", "qwen2.5-coder-0.5b", "gemma3-270m"),
+                         test_name);
 INSTANTIATE_TEST_SUITE_P(Models, AgainstLlamaCpp,
                          ::testing::Values("smollm2-135m", "qwen2.5-coder-0.5b",
-                                           "qwen2.5-coder-1.5b"),
+                                           "qwen2.5-coder-1.5b", "gemma3-270m"),
                          test_name);
 
 TEST_P(AgainstExactLlamaCpp, ComputesTheSameFunction) {

@@ -13,6 +13,15 @@
 namespace trialwright {
 namespace {
 
+std::int32_t choose(Sampler&& sampler, std::span<const float> logits,
+                    std::span<const std::int32_t> context) {
+  return sampler.choose(logits, {}, context, 0).token.chosen.id;
+}
+std::int32_t choose(Sampler& sampler, std::span<const float> logits,
+                    std::span<const std::int32_t> context) {
+  return choose(std::move(sampler), logits, context);
+}
+
 using ::testing::HasSubstr;
 
 std::vector<float> random_logits(std::size_t size, std::uint64_t seed, double spread = 8) {
@@ -31,7 +40,7 @@ std::map<std::int32_t, double> shares(const Sampling& sampling, const std::vecto
   std::map<std::int32_t, double> counts;
   std::vector<std::int32_t> context;
   for (int i = 0; i < kDraws; ++i) {
-    counts[sampler.choose(logits, context)] += 1.0 / kDraws;
+    counts[choose(sampler, logits, context)] += 1.0 / kDraws;
     context.push_back(-1);
   }
   return counts;
@@ -56,7 +65,7 @@ TEST(LogSumExp, SurvivesLargeNumbersAndMinusInfinity) {
 TEST(Sampler, GreedyTakesTheLowestIdOnATie) {
   std::vector<float> logits(100, 0.0F);
   logits[41] = logits[17] = logits[99] = 3.0F;
-  EXPECT_EQ(Sampler({}, 0).choose(logits, {}), 17);
+  EXPECT_EQ(choose(Sampler({}, 0), logits, {}), 17);
 }
 
 TEST(Sampler, DrawsInProportionToProbability) {
@@ -114,15 +123,15 @@ TEST(Sampler, ThePenaltyMakesSeenTokensLessLikelyWhateverTheirSign) {
   const std::vector<float> negative = {-1.0F, -1.5F};
   const std::vector<std::int32_t> seen = {0};
   const Sampling sampling{.repetition_penalty = 2};
-  EXPECT_EQ(Sampler(sampling, 0).choose(positive, seen), 1);
-  EXPECT_EQ(Sampler(sampling, 0).choose(negative, seen), 1);
+  EXPECT_EQ(choose(Sampler(sampling, 0), positive, seen), 1);
+  EXPECT_EQ(choose(Sampler(sampling, 0), negative, seen), 1);
 }
 
 TEST(Sampler, ThePenaltyForgetsWhatLiesBeforeTheWindow) {
   const std::vector<float> logits = {2.0F, 1.5F};
   const std::vector<std::int32_t> context = {0, 1, 1};
   const Sampling sampling{.repetition_penalty = 2, .repetition_window = 2};
-  EXPECT_EQ(Sampler(sampling, 0).choose(logits, context), 0);
+  EXPECT_EQ(choose(Sampler(sampling, 0), logits, context), 0);
 }
 
 TEST(Sampler, ADrawDependsOnSeedStreamAndPositionAlone) {
@@ -130,15 +139,15 @@ TEST(Sampler, ADrawDependsOnSeedStreamAndPositionAlone) {
   const Sampling sampling{.temperature = 1, .top_k = 50, .seed = 9};
   Sampler used(sampling, 4);
   for (int i = 0; i < 10; ++i) {
-    (void)used.choose(random_logits(1000, static_cast<std::uint64_t>(i)), std::vector{1, 2});
+    (void)choose(used, random_logits(1000, static_cast<std::uint64_t>(i)), std::vector{1, 2});
   }
   const std::vector<std::int32_t> context = {5, 6, 7};
-  EXPECT_EQ(used.choose(logits, context), Sampler(sampling, 4).choose(logits, context));
+  EXPECT_EQ(choose(used, logits, context), choose(Sampler(sampling, 4), logits, context));
 
   int differing = 0;
   for (std::uint64_t other = 5; other < 25; ++other) {
-    differing += Sampler(sampling, other).choose(logits, context) !=
-                         Sampler(sampling, 4).choose(logits, context)
+    differing += choose(Sampler(sampling, other), logits, context) !=
+                         choose(Sampler(sampling, 4), logits, context)
                      ? 1
                      : 0;
   }
@@ -172,6 +181,58 @@ TEST(LogSumExp, OfWhatIsNotANumberIsNone) {
     logits[at] = std::numeric_limits<float>::quiet_NaN();
     EXPECT_TRUE(std::isnan(log_sum_exp(logits))) << at;
   }
+}
+
+/// The bits of `ids` in a vocabulary of `size`.
+std::vector<std::uint64_t> bits_of(const std::vector<std::int32_t>& ids, std::size_t size) {
+  std::vector<std::uint64_t> bits((size + 63) / 64);
+  for (const std::int32_t id : ids) {
+    bits[static_cast<std::size_t>(id) / 64] |= std::uint64_t{1} << (static_cast<unsigned>(id) % 64);
+  }
+  return bits;
+}
+
+TEST(Sampler, ChoosesAmongTheAllowedTokensAsIfThereWereNoOthers) {
+  const auto all = random_logits(300, 8);
+  const std::vector<std::int32_t> ids = {3, 64, 65, 128, 299};
+  std::vector<float> few;
+  for (const std::int32_t id : ids) {
+    few.push_back(all[static_cast<std::size_t>(id)]);
+  }
+  const auto bits = bits_of(ids, all.size());
+  for (const double temperature : {0.0, 0.7, 1.3}) {
+    for (std::uint64_t stream = 0; stream < 40; ++stream) {
+      const Sampling sampling{.temperature = temperature, .top_k = 4, .top_p = 0.95, .seed = 6};
+      const auto among = Sampler(sampling, stream).choose(all, {bits}, {}, 3);
+      const auto alone = Sampler(sampling, stream).choose(few, {}, {}, 3);
+      EXPECT_EQ(among.token.chosen.id, ids[static_cast<std::size_t>(alone.token.chosen.id)]);
+      EXPECT_EQ(among.token.chosen.logprob, alone.token.chosen.logprob);
+      for (std::size_t i = 0; i < 3; ++i) {
+        EXPECT_EQ(among.token.alternatives[i].id,
+                  ids[static_cast<std::size_t>(alone.token.alternatives[i].id)]);
+      }
+    }
+  }
+}
+
+TEST(Sampler, DoesNotLookAtLogitsThatAreNotAllowed) {
+  auto logits = random_logits(100, 9);
+  const auto bits = bits_of({10, 20}, logits.size());
+  const auto expected = Sampler({}, 0).choose(logits, {bits}, {}, 0);
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    if (i != 10 && i != 20) logits[i] = std::nanf("");
+  }
+  const auto choice = Sampler({}, 0).choose(logits, {bits}, {}, 0);
+  EXPECT_EQ(choice.token.chosen.id, expected.token.chosen.id);
+  EXPECT_EQ(choice.normalizer, expected.normalizer);
+}
+
+TEST(Sampler, PenalizesRepeatedTokensAmongTheAllowedOnes) {
+  const std::vector<float> logits = {0, 0, 2, 0, 1.9F, 0};
+  const auto bits = bits_of({2, 4}, logits.size());
+  const Sampling sampling{.repetition_penalty = 1.5};
+  EXPECT_EQ(Sampler(sampling, 0).choose(logits, {bits}, std::vector{1, 3}, 0).token.chosen.id, 2);
+  EXPECT_EQ(Sampler(sampling, 0).choose(logits, {bits}, std::vector{2}, 0).token.chosen.id, 4);
 }
 
 }  // namespace

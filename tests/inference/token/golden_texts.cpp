@@ -21,8 +21,8 @@ std::string from_hex(const std::string& hex) {
 }  // namespace
 
 std::vector<std::string> golden_vocabularies() {
-  return {"smollm2-135m", "qwen2.5-coder-0.5b", "gpt-2",     "llama-bpe",
-          "qwen2",        "deepseek-coder",     "starcoder", "llama-spm"};
+  return {"smollm2-135m", "qwen2.5-coder-0.5b", "gemma3-270m", "gpt-2",    "llama-bpe",
+          "qwen2",        "deepseek-coder",     "starcoder",   "llama-spm"};
 }
 
 std::optional<Tokenizer> golden_tokenizer(const std::string& name) {

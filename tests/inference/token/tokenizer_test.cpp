@@ -91,6 +91,18 @@ TEST(Tokenizer, LetsNoUserForgeARoleWhereTheFileCallsItsMarkerUserDefined) {
   EXPECT_EQ(tokenizer.decode(ids), "<|im_start|><|im_start|><tool_call><tool_call>");
 }
 
+TEST(Tokenizer, FindsUserDefinedBlanksInWhatAUserWrote) {
+  // Gemma's line ends are such tokens; without them a user's lines would end in bytes.
+  SmallVocabulary vocabulary;
+  const TokenId lines = vocabulary.token("\n\n", TokenKind::UserDefined);
+  const TokenId table = vocabulary.token("<table>", TokenKind::UserDefined);
+  const Tokenizer tokenizer = load(vocabulary);
+  const std::vector<TextPiece> message = {{"a\n\n<table>", false}};
+  const std::vector<TokenId> ids = tokenizer.encode(message);
+  EXPECT_EQ(std::count(ids.begin(), ids.end(), lines), 1);
+  EXPECT_EQ(std::count(ids.begin(), ids.end(), table), 0);
+}
+
 TEST(Tokenizer, PrefersTheLongerSpecialTokenEvenWhereAShorterOneBeginsEarlier) {
   SmallVocabulary vocabulary;
   vocabulary.token("<x", TokenKind::UserDefined);
