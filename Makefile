@@ -53,6 +53,12 @@ fuzz: setup
 soak: tests-built
 	TRIALWRIGHT_SOAK=1 ctest --test-dir $(BUILD) --output-on-failure -R KillAndResume
 
+# Ten minutes of random requests, cancels and hang-ups against the server.
+SOAK_SECONDS ?= 600
+.PHONY: soak-serve
+soak-serve: models
+	python3 tests/soak/serve_soak.py $(TRIALWRIGHT) smollm2-135m --seconds $(SOAK_SECONDS)
+
 bench: build
 	cmake --build $(BUILD) --parallel $(JOBS) --target bench
 

@@ -72,8 +72,14 @@ struct CompletionRequest {
   std::string draft_key{};
   /// Generation ends at this moment with what there is.
   std::optional<std::chrono::steady_clock::time_point> deadline;
-  /// Called with each piece of text, always whole code points, on the calling thread.
+  /// The answer must hold a tool call. A model that cannot promise it answers as it does.
+  bool must_call_tool = false;
+  /// Called with each piece of text outside tool calls, always whole code points. Must be quick: it
+  /// may hold up other requests.
   std::function<void(std::string_view)> on_text;
+  /// Called with each tool call once it is complete, in order with the text. A provider that tells
+  /// only whole answers may not call it.
+  std::function<void(const ToolCall&)> on_tool_call{};
 };
 
 enum class FinishReason {
@@ -155,6 +161,8 @@ struct ModelIdentity {
   bool can_chat = true;        ///< Base models have no chat template and take plain requests only.
 };
 
+class TokenModel;
+
 /// Messages in, completion out.
 ///
 /// Any thread; an implementation that can serve only one request at a time queues them in the order
@@ -179,6 +187,9 @@ class Model {
   /// score.
   virtual Result<std::vector<ContinuationScore>> score(const ScoreRequest& request,
                                                        std::stop_token stop) = 0;
+
+  /// The same model underneath the chat, where its tokens can be seen; otherwise null.
+  virtual TokenModel* tokens() { return nullptr; }
 };
 
 }  // namespace trialwright

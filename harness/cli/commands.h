@@ -14,7 +14,7 @@ std::vector<Command> run_commands();         ///< run, resume
 std::vector<Command> suite_commands();       ///< list, validate
 std::vector<Command> inspection_commands();  ///< show, search, verify, replay, report
 std::vector<Command> model_commands();       ///< models list, models pull, models show
-std::vector<Command> engine_commands();      ///< generate, bench, tokenize, template
+std::vector<Command> engine_commands();      ///< generate, chat, serve, bench, tokenize, template
 std::vector<Command> general_commands();     ///< doctor, completion, help
 
 /// Flags that belong to every command: --color.

@@ -3,10 +3,12 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "harness/cli/bench_command.h"
+#include "harness/cli/chat_command.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/generate_command.h"
 #include "harness/cli/json_lines.h"
 #include "harness/cli/open_model.h"
+#include "harness/cli/serve_command.h"
 #include "inference/chat/chat_template.h"
 #include "inference/safetensors/model_folder.h"
 #include "inference/token/tokenizer.h"
@@ -127,6 +129,8 @@ int run_template(const Arguments& arguments) {
 std::vector<Command> engine_commands() {
   return {
       generate_command(),
+      chat_command(),
+      serve_command(),
       bench_command(),
       {"tokenize", "MODEL [FILE]", "Turn texts into token ids.",
        "Reads JSON Lines {\"text\": …} from FILE or standard input and writes {\"ids\": […]}.\n"

@@ -34,6 +34,26 @@ void add_sampling(const CompletionRequest& request, Json& json) {
   if (sampling.repetition_penalty != 1) json["repetition_penalty"] = sampling.repetition_penalty;
 }
 
+/// A schema has its place in the API; regex and grammar are what other servers added to it.
+void add_format(const OutputFormat& format, Json& json) {
+  switch (format.kind) {
+    case OutputFormat::Kind::JsonSchema: {
+      auto schema = parse_json(format.source);
+      json["response_format"] = {
+          {"type", "json_schema"},
+          {"json_schema",
+           {{"name", "answer"}, {"strict", true}, {"schema", schema ? *schema : Json()}}}};
+      return;
+    }
+    case OutputFormat::Kind::Regex:
+      json["regex"] = format.source;
+      return;
+    case OutputFormat::Kind::Gbnf:
+      json["grammar"] = format.source;
+      return;
+  }
+}
+
 /// A field that must be a number of `object`, which may be absent or null: then 0.
 Result<int> count_field(const Json& object, const char* key) {
   auto value = int_field_or(object, key, 0);
@@ -98,6 +118,12 @@ Result<void> read_message(const Json& message, std::size_t first_number, Complet
   auto text = string_field_or(message, "content", "");
   if (!text) return text.error();
   completion.text = *std::move(text);
+  // What our own server adds: why a call of the model's could not be read.
+  if (message.contains("tool_call_errors") && message["tool_call_errors"].is_array()) {
+    for (const Json& error : message["tool_call_errors"]) {
+      if (error.is_string()) completion.tool_call_errors.push_back(error.get<std::string>());
+    }
+  }
   if (!message.contains("tool_calls") || message["tool_calls"].is_null()) return {};
   if (!message["tool_calls"].is_array()) return invalid("field \"tool_calls\" must be an array");
   for (const Json& call : message["tool_calls"]) {
@@ -141,6 +167,7 @@ Json chat_request_to_json(const CompletionRequest& request, std::string_view mod
     json["messages"].push_back(message_to_wire(message));
   }
   for (const ToolDefinition& tool : request.tools) json["tools"].push_back(tool_to_json(tool));
+  if (request.must_call_tool) json["tool_choice"] = "required";
   json["max_tokens"] = request.tokens_max;
   add_sampling(request, json);
   if (!request.stop.empty()) json["stop"] = request.stop;
@@ -148,6 +175,7 @@ Json chat_request_to_json(const CompletionRequest& request, std::string_view mod
     json["logprobs"] = true;
     json["top_logprobs"] = request.alternatives;
   }
+  if (request.format) add_format(*request.format, json);
   return json;
 }
 

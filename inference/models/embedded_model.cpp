@@ -63,6 +63,9 @@ Result<void> check_request(const CompletionRequest& request) {
   if (request.tokens_max < 0 || request.alternatives < 0) {
     return invalid("tokens_max and alternatives must not be negative");
   }
+  if (request.format) {
+    return invalid("the embedded engine cannot hold an answer to a format yet");
+  }
   return {};
 }
 
@@ -118,10 +121,13 @@ struct EmbeddedModel::State {
   Result<std::vector<TokenId>> render(const std::vector<Message>& messages,
                                       const std::vector<ToolDefinition>& tools) const;
   [[nodiscard]] std::vector<TokenId> encode(std::string_view text) const;
+  [[nodiscard]] bool is_shown(TokenId id) const;
   /// The messages' texts, in which no control token is read: they come from outside.
   [[nodiscard]] std::vector<TokenId> encode_plain(const std::vector<Message>& messages) const;
   Result<Completion> run(std::vector<TokenId> prompt, const CompletionRequest& request,
                          const std::stop_token& stop);
+  Result<Completion> run_with_calls(std::vector<TokenId> prompt, const CompletionRequest& request,
+                                    const std::stop_token& stop);
 };
 
 EmbeddedModel::EmbeddedModel(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -252,6 +258,11 @@ std::vector<TokenId> EmbeddedModel::State::encode(std::string_view text) const {
   return ids;
 }
 
+bool EmbeddedModel::State::is_shown(TokenId id) const {
+  return !tokenizer.ends_turn(id) &&
+         (!tokenizer.is_control(id) || belongs_to_calls(tool_call_format, tokenizer.bytes(id)));
+}
+
 std::vector<TokenId> EmbeddedModel::State::encode_plain(
     const std::vector<Message>& messages) const {
   std::string text;
@@ -283,11 +294,7 @@ Result<Completion> EmbeddedModel::State::run(std::vector<TokenId> prompt,
     if (tokenizer.ends_turn(id)) {
       return false;
     }
-    const std::string_view bytes = tokenizer.bytes(id);
-    if (tokenizer.is_control(id) && bytes != kPythonTag) {
-      return true;
-    }
-    return !stream.add(bytes);
+    return !is_shown(id) || !stream.add(tokenizer.bytes(id));
   };
   const auto drafter =
       guesses ? guesses->drafter_for(request.draft_key, prompt.size()) : std::unique_ptr<Drafter>();
@@ -321,6 +328,26 @@ Result<Completion> EmbeddedModel::State::run(std::vector<TokenId> prompt,
   return completion;
 }
 
+/// The same with the tool calls taken out of the text while it comes.
+Result<Completion> EmbeddedModel::State::run_with_calls(std::vector<TokenId> prompt,
+                                                        const CompletionRequest& request,
+                                                        const std::stop_token& stop) {
+  ToolCallStream calls(tool_call_format, next_call_number(request.messages),
+                       {.on_text = request.on_text, .on_call = request.on_tool_call});
+  CompletionRequest raw = request;
+  raw.on_text = [&calls](std::string_view text) { calls.add(text); };
+  auto completion = run(std::move(prompt), raw, stop);
+  if (!completion) {
+    return completion;
+  }
+  calls.finish();
+  const ParsedToolCalls& parsed = calls.parsed();
+  completion->text = parsed.text;
+  completion->tool_calls = parsed.calls;
+  completion->tool_call_errors = parsed.errors;
+  return completion;
+}
+
 Result<Completion> EmbeddedModel::complete(const CompletionRequest& request, std::stop_token stop) {
   if (auto checked = check_request(request); !checked) {
     return checked.error();
@@ -330,15 +357,11 @@ Result<Completion> EmbeddedModel::complete(const CompletionRequest& request, std
   if (!prompt) {
     return prompt.error();
   }
-  auto completion = state_->run(std::move(*prompt), request, stop);
-  if (completion && !request.tools.empty() && state_->identity.native_tools) {
-    auto parsed = parse_tool_calls(state_->tool_call_format, completion->text,
-                                   next_call_number(request.messages));
-    completion->text = std::move(parsed.text);
-    completion->tool_calls = std::move(parsed.calls);
-    completion->tool_call_errors = std::move(parsed.errors);
-  }
-  return completion;
+  const bool may_call = !request.tools.empty() && state_->identity.native_tools;
+  const bool is_framed = !request.plain && frames_every_message(state_->tool_call_format);
+  return may_call || is_framed
+             ? state_->run_with_calls(std::move(*prompt), request, stop)
+             : state_->run(std::move(*prompt), request, stop);
 }
 
 Result<Completion> EmbeddedModel::continue_text(std::string_view text,
@@ -348,6 +371,36 @@ Result<Completion> EmbeddedModel::continue_text(std::string_view text,
     return checked.error();
   }
   return state_->run(state_->encode(text), request, stop);
+}
+
+EncodedText EmbeddedModel::encode_text(std::string_view text) const {
+  return {state_->encode(text), state_->tokenizer.adds_bos()};
+}
+
+std::string_view EmbeddedModel::token_bytes(std::int32_t id) const {
+  return state_->tokenizer.bytes(id);
+}
+
+std::int32_t EmbeddedModel::bos_id() const { return state_->tokenizer.bos(); }
+std::int32_t EmbeddedModel::eos_id() const { return state_->tokenizer.eos(); }
+bool EmbeddedModel::is_shown(std::int32_t id) const { return state_->is_shown(id); }
+
+Result<Completion> EmbeddedModel::continue_ids(std::span<const std::int32_t> prompt,
+                                               const CompletionRequest& request,
+                                               std::stop_token stop) {
+  if (auto checked = check_request(request); !checked) {
+    return checked.error();
+  }
+  return state_->run({prompt.begin(), prompt.end()}, request, stop);
+}
+
+Result<std::vector<GeneratedToken>> EmbeddedModel::prompt_logprobs(
+    std::span<const std::int32_t> ids, int alternatives, std::stop_token stop) {
+  if (state_->queue.enter(std::nullopt, stop) != FairQueue::Outcome::Entered) {
+    return cancelled("reading the prompt's log-probabilities was stopped");
+  }
+  const FairTurn turn(state_->queue);
+  return state_->engine.prompt_logprobs(ids, alternatives, stop);
 }
 
 Result<std::vector<ContinuationScore>> EmbeddedModel::score(const ScoreRequest& request,

@@ -8,6 +8,7 @@
 #include "inference/llm/engine.h"
 #include "inference/model.h"
 #include "inference/token/tokenizer.h"
+#include "inference/token_model.h"
 
 namespace trialwright {
 
@@ -31,7 +32,7 @@ struct EmbeddedModelOptions {
 /// Any thread; requests are let in in the order of arrival and computed together. The conversation
 /// goes through the model's own chat template: the template's text may hold control tokens, the
 /// messages' text may not.
-class EmbeddedModel final : public Model {
+class EmbeddedModel final : public Model, public TokenModel {
  public:
   /// Errors: as Engine::load and Tokenizer::load.
   static Result<std::unique_ptr<EmbeddedModel>> load(const std::filesystem::path& path,
@@ -50,6 +51,17 @@ class EmbeddedModel final : public Model {
 
   void expect_answers(std::string_view draft_key,
                       std::span<const std::vector<std::int32_t>> answers) override;
+  TokenModel* tokens() override { return this; }
+  [[nodiscard]] EncodedText encode_text(std::string_view text) const override;
+  [[nodiscard]] std::string_view token_bytes(std::int32_t id) const override;
+  [[nodiscard]] std::int32_t bos_id() const override;
+  [[nodiscard]] std::int32_t eos_id() const override;
+  [[nodiscard]] bool is_shown(std::int32_t id) const override;
+  Result<Completion> continue_ids(std::span<const std::int32_t> prompt,
+                                  const CompletionRequest& request, std::stop_token stop) override;
+  Result<std::vector<GeneratedToken>> prompt_logprobs(std::span<const std::int32_t> ids,
+                                                      int alternatives,
+                                                      std::stop_token stop) override;
 
   [[nodiscard]] const Tokenizer& tokenizer() const;
   /// What guessing brought, over all requests so far.

@@ -196,6 +196,18 @@ void add_token(std::string_view text, std::size_t id, Vocabulary& vocabulary) {
   vocabulary.offset.push_back(vocabulary.bytes.size());
 }
 
+/// gpt-oss ends each channel with <|end|> and goes on to the next; only <|return|> and <|call|> end
+/// its turn. llama.cpp makes the same exception.
+template <typename Texts>
+void let_channels_go_on(const Texts& texts, Vocabulary& vocabulary) {
+  const auto id_of = [&](std::string_view text) {
+    return static_cast<std::size_t>(std::find(texts.begin(), texts.end(), text) - texts.begin());
+  };
+  const std::size_t end = id_of("<|end|>");
+  const bool has_channels = id_of("<|return|>") < texts.size() && id_of("<|call|>") < texts.size();
+  if (has_channels && end < texts.size()) vocabulary.ends_turn[end] = false;
+}
+
 /// What the two models have each for themselves. Called when the tokens are there.
 Result<void> read_model_fields(const GgufFile& file, Vocabulary& vocabulary) {
   if (vocabulary.model == TokenizerModel::ByteLevelBpe) {
@@ -263,6 +275,7 @@ Result<Vocabulary> read_vocabulary(const GgufFile& file) {
   vocabulary.offset.push_back(0);
   for (std::size_t id = 0; id < tokens->size(); ++id) add_token((*tokens)[id], id, vocabulary);
 
+  let_channels_go_on(*tokens, vocabulary);
   if (auto read = read_turn_ends(file, vocabulary); !read) return read.error();
   if (auto read = read_model_fields(file, vocabulary); !read) return read.error();
   if (file.has("tokenizer.ggml.add_bos_token")) {

@@ -86,6 +86,11 @@ bool Program::has_ended() const {
   return waited == 0 && info.si_pid == pid_;
 }
 
+std::string Program::out_so_far() const {
+  auto text = read_file(streams_.path() / "out");
+  return text ? *text : "";
+}
+
 std::string Program::err_so_far() const {
   auto text = read_file(streams_.path() / "err");
   return text ? *text : "";

@@ -33,6 +33,7 @@ class Program {
 
   void send(int signal) const;
   [[nodiscard]] bool has_ended() const;
+  [[nodiscard]] std::string out_so_far() const;
   [[nodiscard]] std::string err_so_far() const;
   /// Waits for its end.
   ProgramResult wait();

@@ -41,14 +41,18 @@ TokenId SmallVocabulary::id_of(std::string_view text) const {
   return static_cast<TokenId>(found - tokens_.begin());
 }
 
-std::string SmallVocabulary::file() const {
-  GgufWriter writer = more_;
-  writer.text("general.architecture", "llama")
-      .text("tokenizer.ggml.model", model_)
+void SmallVocabulary::write_to(GgufWriter& writer) const {
+  writer.text("tokenizer.ggml.model", model_)
       .text("tokenizer.ggml.pre", pre_)
       .texts("tokenizer.ggml.tokens", tokens_)
       .i32s("tokenizer.ggml.token_type", kinds_)
       .texts("tokenizer.ggml.merges", merges_);
+}
+
+std::string SmallVocabulary::file() const {
+  GgufWriter writer = more_;
+  writer.text("general.architecture", "llama");
+  write_to(writer);
   return writer.bytes();
 }
 

@@ -26,6 +26,10 @@ class SmallVocabulary {
   void boolean(std::string_view key, bool value) { more_.boolean(key, value); }
   [[nodiscard]] TokenId id_of(std::string_view text) const;
 
+  [[nodiscard]] int size() const { return static_cast<int>(tokens_.size()); }
+
+  /// Adds the vocabulary's keys to a file that has its architecture already.
+  void write_to(GgufWriter& writer) const;
   /// A GGUF file with this vocabulary and no tensors.
   [[nodiscard]] std::string file() const;
 

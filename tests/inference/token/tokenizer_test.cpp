@@ -127,6 +127,18 @@ TEST(Tokenizer, TakesTextsThatEndATurnForControlTokensWhateverTheFileSays) {
   EXPECT_EQ(tokenizer.encode("<|im_end|>", false).size(), 10U);
 }
 
+TEST(Tokenizer, AChannelThatEndsDoesNotEndTheTurn) {
+  SmallVocabulary vocabulary;
+  const TokenId end = vocabulary.token("<|end|>", TokenKind::Control);
+  const TokenId done = vocabulary.token("<|return|>", TokenKind::Control);
+  EXPECT_TRUE(load(vocabulary).ends_turn(end));
+  const TokenId call = vocabulary.token("<|call|>", TokenKind::Control);
+  const Tokenizer tokenizer = load(vocabulary);
+  EXPECT_FALSE(tokenizer.ends_turn(end));
+  EXPECT_TRUE(tokenizer.ends_turn(done));
+  EXPECT_TRUE(tokenizer.ends_turn(call));
+}
+
 TEST(Tokenizer, NeverMakesAControlTokenByMerging) {
   SmallVocabulary vocabulary;
   vocabulary.merge("e", "s").merge("es", "c");
