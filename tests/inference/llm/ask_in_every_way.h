@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "inference/llm/engine.h"
+
+namespace trialwright {
+
+/// What an engine said, as words to be compared: ids, and log-probabilities by their bits.
+struct Answer {
+  std::vector<std::uint64_t> words{};
+  int cached_tokens = 0;
+};
+
+using Question = std::function<Answer(Engine&)>;
+
+struct PromptLength {
+  int shared = 0;
+  int own = 1;
+};
+
+/// What is asked of a model.
+struct Questions {
+  std::vector<GenerateRequest> requests;
+  std::vector<Question> all{};
+};
+
+/// Generations, greedy and sampled by turns, with three alternatives at each place; scores of
+/// continuations; and the logits of a text.
+///
+/// lengths          of the prompts that are continued.
+/// logit_positions  more than 7.
+Questions make_questions(std::span<const PromptLength> lengths, int logit_positions,
+                         int vocabulary);
+
+/// What an engine has in its cache when it is asked.
+enum class CacheState {
+  Used,          ///< What the questions before have left.
+  Warm,          ///< All questions were asked before.
+  PartlyShared,  ///< Half of each prompt was read before, with another end.
+};
+
+/// Keeps nothing: each question makes the engine drop what the one before has left.
+constexpr std::size_t kNoCache = 1;
+constexpr std::size_t kAmpleCache = EngineOptions{}.cache_bytes_max;
+
+/// One way to compute the answers.
+struct Way {
+  EngineOptions options{};
+  int callers = 1;  ///< Ask at the same time.
+  CacheState cache = CacheState::Used;
+  std::uint64_t order = 0;  ///< In which the questions come; 0 is as written.
+
+  [[nodiscard]] std::string text() const;
+};
+
+using LoadEngine = std::function<Result<Engine>(const EngineOptions&)>;
+
+/// Asks in the plainest way, one thread and one question at a time with nothing kept, then in each
+/// of the others, and expects the same bits. Prints how many were compared and how many differ.
+void compare_ways(const std::string& name, const LoadEngine& load, const Questions& questions,
+                  Isa plainest_isa, std::span<const Way> ways);
+
+}  // namespace trialwright
