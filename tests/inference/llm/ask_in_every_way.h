@@ -10,6 +10,8 @@
 
 namespace trialwright {
 
+// One set of questions, asked of engines that compute the answers in different ways.
+
 /// What an engine said, as words to be compared: ids, and log-probabilities by their bits.
 struct Answer {
   std::vector<std::uint64_t> words{};
@@ -19,13 +21,13 @@ struct Answer {
 using Question = std::function<Answer(Engine&)>;
 
 struct PromptLength {
-  int shared = 0;
-  int own = 1;
+  int shared = 0;  ///< Tokens that all prompts begin with.
+  int own = 1;     ///< Tokens that no other prompt has there.
 };
 
 /// What is asked of a model.
 struct Questions {
-  std::vector<GenerateRequest> requests;
+  std::vector<GenerateRequest> requests;  ///< Asked by the first of `all`, in this order.
   std::vector<Question> all{};
 };
 
