@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,10 +16,19 @@ namespace trialwright {
 /// What an engine said, as words to be compared: ids, and log-probabilities by their bits.
 struct Answer {
   std::vector<std::uint64_t> words{};
+  std::vector<std::int32_t> ids{};  ///< What was generated.
   int cached_tokens = 0;
+  int guesses_taken = 0;
 };
 
-using Question = std::function<Answer(Engine&)>;
+/// What changes how fast an answer comes, or what is counted on the way, and never the answer.
+struct Help {
+  std::span<const std::int32_t> expected{};  ///< What will be generated.
+  std::optional<double> right{};             ///< Guess `expected`, so often rightly; no guesses.
+  bool audit = false;                        ///< Count what a constraint changed.
+};
+
+using Question = std::function<Answer(Engine&, const Help&)>;
 
 struct PromptLength {
   int shared = 0;  ///< Tokens that all prompts begin with.
@@ -31,8 +41,8 @@ struct Questions {
   std::vector<Question> all{};
 };
 
-/// Generations, greedy and sampled by turns, with three alternatives at each place; scores of
-/// continuations; and the logits of a text.
+/// Generations with three alternatives at each place, greedy and sampled by turns, every third one
+/// where only some tokens may come; scores of continuations; log-probabilities and logits of texts.
 ///
 /// lengths          of the prompts that are continued.
 /// logit_positions  more than 7.
@@ -44,6 +54,7 @@ enum class CacheState {
   Used,          ///< What the questions before have left.
   Warm,          ///< All questions were asked before.
   PartlyShared,  ///< Half of each prompt was read before, with another end.
+  Restored,      ///< All questions were asked of another engine, whose cache was saved to a file.
 };
 
 /// Keeps nothing: each question makes the engine drop what the one before has left.
@@ -55,7 +66,9 @@ struct Way {
   EngineOptions options{};
   int callers = 1;  ///< Ask at the same time.
   CacheState cache = CacheState::Used;
-  std::uint64_t order = 0;  ///< In which the questions come; 0 is as written.
+  std::uint64_t order = 0;        ///< In which the questions come; 0 is as written.
+  std::optional<double> right{};  ///< As in Help.
+  bool audit = false;             ///< As in Help.
 
   [[nodiscard]] std::string text() const;
 };

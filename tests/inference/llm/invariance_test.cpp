@@ -42,6 +42,13 @@ std::vector<Way> ways_for_tiny_models() {
       }
     }
   }
+  ways.push_back({.options = {.threads = 2}, .callers = 3, .cache = CacheState::Restored});
+  for (const double right : {0.0, 0.3, 0.7, 1.0}) {
+    for (const int callers : {1, 4}) {
+      ways.push_back({.options = {.threads = 2}, .callers = callers, .right = right});
+    }
+  }
+  ways.push_back({.options = {.threads = 2}, .callers = 2, .right = 0.7, .audit = true});
   return ways;
 }
 
@@ -116,6 +123,7 @@ std::vector<Way> ways_for_real_models() {
       {.options = {.threads = 2, .prefill_rows_max = 256}},
       {.options = {.threads = 3, .prefill_rows_max = 17}, .callers = 6, .order = 1},
       {.options = {.threads = 2}, .callers = 3, .cache = CacheState::Warm, .order = 2},
+      {.options = {.threads = 2}, .callers = 2, .right = 0.7, .audit = true},
       {.options = {.threads = 4, .cache_bytes_max = 4'000'000},
        .callers = 8,
        .cache = CacheState::PartlyShared,
@@ -132,8 +140,13 @@ std::vector<Way> ways_for_soak() {
                                 .cache_bytes_max = std::size_t{1} << (10 + callers * 5 / 4 % 20),
                                 .prefill_rows_max = 1 + callers * callers},
                     .callers = callers,
-                    .cache = static_cast<CacheState>(callers % 3),
+                    .cache = static_cast<CacheState>(callers % 4),
                     .order = order});
+    ways.push_back({.options = {.threads = 1 + callers % 3},
+                    .callers = callers,
+                    .order = order,
+                    .right = callers / 16.0,
+                    .audit = callers % 2 == 0});
   }
   for (const Isa isa : available_isas()) {
     if (isa != Isa::Scalar) {
