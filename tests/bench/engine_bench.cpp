@@ -9,6 +9,11 @@
 //   together CALLERS N    the same of so many callers at once, each with a prompt of its own
 //   first_token PREFIX N  the first token after a new prefix and N tokens more ("cold"), and after
 //                         the same prefix and N others ("warm")
+//   replay TURNS N        a trial of so many turns of N tokens each, recorded before; two fresh
+//   engines
+//                         compute it again, one with its own tokens as guesses ("drafted") and one
+//                         without ("plain"); "differing" counts tokens that are not the recorded
+//                         ones
 // A line that begins with another word is answered by {"unknown": word}.
 
 #include <algorithm>
@@ -18,9 +23,11 @@
 #include <cstdlib>
 #include <iostream>
 #include <latch>
+#include <span>
 #include <sstream>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
@@ -30,7 +37,6 @@ namespace {
 
 using trialwright::Engine;
 using trialwright::GenerateRequest;
-using trialwright::Generation;
 using Clock = std::chrono::steady_clock;
 
 constexpr int kShortPrompt = 16;
@@ -39,9 +45,41 @@ double seconds_between(Clock::time_point start, Clock::time_point end) {
   return std::chrono::duration<double>(end - start).count();
 }
 
+constexpr int kTrialPrompt = 500;
+constexpr int kObservation = 40;
+
+/// A turn of a recorded trial.
+struct Turn {
+  std::vector<std::int32_t> prompt;
+  std::vector<std::int32_t> answer;
+};
+
+/// Guesses that an answer is the recorded one, as long as it was so far.
+class RecordedAnswer final : public trialwright::Drafter {
+ public:
+  explicit RecordedAnswer(const Turn& turn) : turn_(turn) {}
+
+  void draft(std::span<const std::int32_t> context, int tokens_max,
+             trialwright::Draft& draft) override {
+    draft.ids.clear();
+    const auto said = context.subspan(turn_.prompt.size());
+    if (said.size() <= turn_.answer.size() &&
+        std::equal(said.begin(), said.end(), turn_.answer.begin())) {
+      const auto rest = std::span(turn_.answer).subspan(said.size());
+      const auto taken = std::min(rest.size(), static_cast<std::size_t>(tokens_max));
+      draft.ids.assign(rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(taken));
+    }
+    draft.confidence.assign(draft.ids.size(), 0.95);
+  }
+
+ private:
+  const Turn& turn_;
+};
+
 class Bench {
  public:
-  explicit Bench(Engine& engine) : engine_(engine) {}
+  Bench(Engine& engine, std::string path, const trialwright::EngineOptions& options)
+      : engine_(engine), path_(std::move(path)), options_(options) {}
 
   /// Answers one line. False if the engine failed, which has been said.
   bool answer(const std::string& line) {
@@ -54,6 +92,7 @@ class Bench {
     if (verb == "decode" && first > 0) return together(1, first);
     if (verb == "together" && first > 0 && second > 0) return together(first, second);
     if (verb == "first_token" && first > 0 && second > 0) return first_token(first, second);
+    if (verb == "replay" && first > 0 && second > 0) return replay(first, second);
     std::printf("{\"unknown\": \"%s\"}\n", verb.c_str());
     return true;
   }
@@ -74,10 +113,7 @@ class Bench {
 
   bool generate(const GenerateRequest& request) {
     const auto generation = engine_.generate(request, {});
-    if (!generation) {
-      std::fprintf(stderr, "engine_bench: %s\n", generation.error().message.c_str());
-    }
-    return static_cast<bool>(generation);
+    return generation ? true : failed(generation.error());
   }
 
   bool timed_generate(const GenerateRequest& request, double& seconds) {
@@ -140,7 +176,66 @@ class Bench {
     return done;
   }
 
+  bool replay(int turns, int tokens) {
+    std::vector<Turn> trial;
+    auto prompt = new_prompt(kTrialPrompt);
+    for (int i = 0; i < turns; ++i) {
+      const auto generation = engine_.generate({.ids = prompt, .tokens_max = tokens}, {});
+      if (!generation) return failed(generation.error());
+      Turn turn{.prompt = prompt, .answer = ids_of(*generation)};
+      const auto observation = new_prompt(kObservation);
+      prompt.insert(prompt.end(), turn.answer.begin(), turn.answer.end());
+      prompt.insert(prompt.end(), observation.begin(), observation.end());
+      trial.push_back(std::move(turn));
+    }
+    double drafted = 0;
+    double plain = 0;
+    int differing = 0;
+    if (!replay_once(trial, false, plain, differing) ||
+        !replay_once(trial, true, drafted, differing)) {
+      return false;
+    }
+    std::printf("{\"drafted\": %.6f, \"plain\": %.6f, \"differing\": %d}\n", drafted, plain,
+                differing);
+    return true;
+  }
+
+  bool replay_once(const std::vector<Turn>& trial, bool drafts, double& seconds, int& differing) {
+    auto fresh = Engine::load(path_, options_);
+    if (!fresh) return failed(fresh.error());
+    const auto start = Clock::now();
+    for (const Turn& turn : trial) {
+      RecordedAnswer recorded(turn);
+      GenerateRequest request{.ids = turn.prompt,
+                              .tokens_max = static_cast<int>(turn.answer.size())};
+      request.drafter = drafts ? &recorded : nullptr;
+      const auto generation = fresh->generate(request, {});
+      if (!generation) return failed(generation.error());
+      const auto ids = ids_of(*generation);
+      for (std::size_t i = 0; i < turn.answer.size(); ++i) {
+        differing += i < ids.size() && ids[i] == turn.answer[i] ? 0 : 1;
+      }
+    }
+    seconds = seconds_between(start, Clock::now());
+    return true;
+  }
+
+  static std::vector<std::int32_t> ids_of(const trialwright::Generation& generation) {
+    std::vector<std::int32_t> ids;
+    for (const auto& token : generation.tokens) {
+      ids.push_back(token.chosen.id);
+    }
+    return ids;
+  }
+
+  static bool failed(const trialwright::Error& error) {
+    std::fprintf(stderr, "engine_bench: %s\n", error.message.c_str());
+    return false;
+  }
+
   Engine& engine_;
+  std::string path_;
+  trialwright::EngineOptions options_;
   int prompts_ = 0;
 };
 
@@ -166,7 +261,7 @@ int main(int argc, char** argv) {
   std::printf("{\"loaded\": %.3f}\n", seconds_between(start, Clock::now()));
   std::fflush(stdout);
 
-  Bench bench(*engine);
+  Bench bench(*engine, argv[1], options);
   for (std::string line; std::getline(std::cin, line);) {
     if (!bench.answer(line)) {
       return 1;
