@@ -11,7 +11,7 @@
 //                         the same prefix and N others ("warm")
 //   replay TURNS N        a trial of so many turns of N tokens each, recorded before; two fresh
 //   engines
-//                         compute it again, one with its own tokens as guesses ("drafted") and one
+//                         compute it again, one that guesses from its own trace ("drafted") and one
 //                         without ("plain"); "differing" counts tokens that are not the recorded
 //                         ones
 // A line that begins with another word is answered by {"unknown": word}.
@@ -23,6 +23,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <latch>
+#include <memory>
 #include <span>
 #include <sstream>
 #include <string>
@@ -32,6 +33,8 @@
 
 #include "base/random.h"
 #include "inference/llm/engine.h"
+#include "inference/spec/answer_store.h"
+#include "inference/spec/suffix_drafter.h"
 
 namespace {
 
@@ -52,28 +55,6 @@ constexpr int kObservation = 40;
 struct Turn {
   std::vector<std::int32_t> prompt;
   std::vector<std::int32_t> answer;
-};
-
-/// Guesses that an answer is the recorded one, as long as it was so far.
-class RecordedAnswer final : public trialwright::Drafter {
- public:
-  explicit RecordedAnswer(const Turn& turn) : turn_(turn) {}
-
-  void draft(std::span<const std::int32_t> context, int tokens_max,
-             trialwright::Draft& draft) override {
-    draft.ids.clear();
-    const auto said = context.subspan(turn_.prompt.size());
-    if (said.size() <= turn_.answer.size() &&
-        std::equal(said.begin(), said.end(), turn_.answer.begin())) {
-      const auto rest = std::span(turn_.answer).subspan(said.size());
-      const auto taken = std::min(rest.size(), static_cast<std::size_t>(tokens_max));
-      draft.ids.assign(rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(taken));
-    }
-    draft.confidence.assign(draft.ids.size(), 0.95);
-  }
-
- private:
-  const Turn& turn_;
 };
 
 class Bench {
@@ -203,12 +184,16 @@ class Bench {
   bool replay_once(const std::vector<Turn>& trial, bool drafts, double& seconds, int& differing) {
     auto fresh = Engine::load(path_, options_);
     if (!fresh) return failed(fresh.error());
+    const auto answers = std::make_shared<trialwright::AnswerStore>();
+    for (const Turn& turn : trial) {
+      answers->add(turn.prompt, turn.answer);
+    }
     const auto start = Clock::now();
     for (const Turn& turn : trial) {
-      RecordedAnswer recorded(turn);
+      trialwright::SuffixDrafter drafter(answers, turn.prompt.size());
       GenerateRequest request{.ids = turn.prompt,
                               .tokens_max = static_cast<int>(turn.answer.size())};
-      request.drafter = drafts ? &recorded : nullptr;
+      request.drafter = drafts ? &drafter : nullptr;
       const auto generation = fresh->generate(request, {});
       if (!generation) return failed(generation.error());
       const auto ids = ids_of(*generation);

@@ -76,8 +76,8 @@ std::vector<TinyCase> tiny_cases() {
         TensorType::Q4_K, TensorType::Q6_K}) {
     cases.push_back({"llama", type, cases.size() % 2 == 0});
   }
-  for (const char* architecture : {"qwen2"}) {
-    for (const TensorType type : {TensorType::F32, TensorType::Q8_0, TensorType::Q4_K}) {
+  for (const char* architecture : {"qwen2", "qwen3", "gemma3"}) {
+    for (const TensorType type : {TensorType::Q8_0, TensorType::Q4_K}) {
       cases.push_back({architecture, type, cases.size() % 2 == 0});
     }
   }
