@@ -69,6 +69,7 @@ struct TinyCase {
 class InvarianceOfTinyModels : public ::testing::TestWithParam<TinyCase> {};
 
 /// One architecture with every kind of packed weights; the others differ between the products only.
+/// F32 is the one that shows the smallest differences: rounding activations to 8 bits hides many.
 std::vector<TinyCase> tiny_cases() {
   std::vector<TinyCase> cases;
   for (const TensorType type :
@@ -77,7 +78,7 @@ std::vector<TinyCase> tiny_cases() {
     cases.push_back({"llama", type, cases.size() % 2 == 0});
   }
   for (const char* architecture : {"qwen2", "qwen3", "gemma3"}) {
-    for (const TensorType type : {TensorType::Q8_0, TensorType::Q4_K}) {
+    for (const TensorType type : {TensorType::F32, TensorType::Q4_K}) {
       cases.push_back({architecture, type, cases.size() % 2 == 0});
     }
   }
