@@ -120,7 +120,7 @@ std::string markdown_line(const BenchRow& row) {
 Result<BenchFormat> parse_bench_format(std::string_view name) {
   if (name == "md") return BenchFormat::Markdown;
   if (name == "csv") return BenchFormat::Csv;
-  if (name == "json") return BenchFormat::Json;
+  if (name == "json") return BenchFormat::JsonArray;
   if (name == "jsonl") return BenchFormat::JsonLines;
   return invalid("must be md, csv, json or jsonl, not \"" + std::string(name) + "\"");
 }
@@ -134,7 +134,7 @@ std::string bench_heading(BenchFormat format) {
              "| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |\n";
     case BenchFormat::Csv:
       return csv_heading();
-    case BenchFormat::Json:
+    case BenchFormat::JsonArray:
       return "[\n";
     case BenchFormat::JsonLines:
       return "";
@@ -148,7 +148,7 @@ std::string bench_line(BenchFormat format, const BenchRow& row, bool first) {
       return markdown_line(row);
     case BenchFormat::Csv:
       return csv_line(row);
-    case BenchFormat::Json:
+    case BenchFormat::JsonArray:
       return (first ? "  " : ",\n  ") + to_text(fields_with_samples(row));
     case BenchFormat::JsonLines:
       return to_text(fields_with_samples(row)) + "\n";
@@ -156,6 +156,8 @@ std::string bench_line(BenchFormat format, const BenchRow& row, bool first) {
   return "";
 }
 
-std::string bench_ending(BenchFormat format) { return format == BenchFormat::Json ? "\n]\n" : ""; }
+std::string bench_ending(BenchFormat format) {
+  return format == BenchFormat::JsonArray ? "\n]\n" : "";
+}
 
 }  // namespace trialwright

@@ -24,7 +24,7 @@ struct BenchRow {
   Roof roof;  ///< Of the machine with these threads.
 };
 
-enum class BenchFormat { Markdown, Csv, Json, JsonLines };
+enum class BenchFormat { Markdown, Csv, JsonArray, JsonLines };
 
 /// Errors: Invalid, naming those that there are.
 Result<BenchFormat> parse_bench_format(std::string_view name);

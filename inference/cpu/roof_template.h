@@ -18,7 +18,7 @@ constexpr int roof_sums() {
 
 /// The products of 4-bit numbers with bytes, as the matrix products make them, from what lies in
 /// the first-level cache: `rounds` times eight steps of roof_sums() × 64 multiplications and
-/// additions. values: 128 bytes. Gives a number that needs all of them.
+/// additions. values: 512 bytes. Gives a number that needs all of them.
 template <class L>
 std::int32_t multiply_bytes(const std::uint8_t* bytes, const std::int8_t* values, int rounds) {
   constexpr int kSums = roof_sums<L>();
@@ -33,7 +33,8 @@ std::int32_t multiply_bytes(const std::uint8_t* bytes, const std::int8_t* values
                       TRIALWRIGHT_INLINE_LAMBDA { L::start_gathering(gathered[i], sums[i]); });
     unroll<8>([&](auto step) TRIALWRIGHT_INLINE_LAMBDA {
       unroll<kSums>([&](auto i) TRIALWRIGHT_INLINE_LAMBDA {
-        L::template gather4<4>(gathered[i], factors, at + step * 4 + i * 4);
+        // No two of a round are the same product, which compilers would make only once.
+        L::template gather4<4>(gathered[i], factors, at + (step * kSums + i) * 4);
       });
     });
     unroll<kSums>([&](auto i)

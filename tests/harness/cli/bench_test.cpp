@@ -62,11 +62,11 @@ TEST(BenchRows, JsonHasTheFieldsOfLlamaBench) {
 
 TEST(BenchRows, JsonIsOneArray) {
   const auto whole = [](std::size_t rows) {
-    std::string text = bench_heading(BenchFormat::Json);
+    std::string text = bench_heading(BenchFormat::JsonArray);
     for (std::size_t i = 0; i < rows; ++i) {
-      text += bench_line(BenchFormat::Json, generation_row(), i == 0);
+      text += bench_line(BenchFormat::JsonArray, generation_row(), i == 0);
     }
-    return parse_json(text + bench_ending(BenchFormat::Json));
+    return parse_json(text + bench_ending(BenchFormat::JsonArray));
   };
   for (const std::size_t rows : {1U, 3U}) {
     auto json = whole(rows);

@@ -25,8 +25,8 @@ TEST(Roof, IsMeasuredWithEveryInstructionSet) {
 
 TEST(Roof, CountsTheProductsThatAreMade) {
   // Ones times ones, so that the sum is the number of products; every operation is one of two.
-  const std::vector<std::uint8_t> ones(128, 1);
-  const std::vector<std::int8_t> values(128, 1);
+  const std::vector<std::uint8_t> ones(64, 1);
+  const std::vector<std::int8_t> values(512, 1);
   for (const Isa isa : available_isas()) {
     const MatmulKernels& kernels = matmul_kernels(isa);
     for (const int rounds : {1, 3, 100}) {
