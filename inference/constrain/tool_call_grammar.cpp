@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/check.h"
+#include "inference/chat/tool_calls/call_reader.h"
 #include "inference/constrain/product.h"
 #include "inference/constrain/schema_compiler.h"
 
@@ -54,6 +55,20 @@ std::optional<CallSyntax> syntax_of(ToolCallFormat format) {
                       .name_close = "\", \"parameters\": ",
                       .call_close = "}",
                       .separator = "; "};
+  }
+  if (format == ToolCallFormat::MistralList) {
+    return CallSyntax{.tag = "[TOOL_CALLS]",
+                      .tag_each = false,
+                      .text = kAnyText,
+                      .list_open = "[",
+                      .list_close = "]",
+                      .call_open = "{\"name\": \"",
+                      .name_close = "\", \"arguments\": ",
+                      .call_close = "}",
+                      .separator = ", "};
+  }
+  if (format == ToolCallFormat::MistralArgs) {
+    return CallSyntax{.tag = "[TOOL_CALLS]", .text = kAnyText, .arguments_tag = "[ARGS]"};
   }
   return std::nullopt;
 }

@@ -139,8 +139,16 @@ void matmul(Cpu& cpu, const Activations& x, std::span<const MatmulOutput> output
     CHECK(weights.cols() == x.cols() && x.holds(weights.activation_format()),
           "the activations were assigned for this matrix");
     const int at_once = panels_at_once(weights, x.rows(), cpu.pool().threads());
-    for (int panel = 0; panel < weights.panels(); panel += at_once) {
+    for (int panel = 0; panel < weights.panels() && output.panels.empty(); panel += at_once) {
       pieces.push_back({&output, panel, std::min(at_once, weights.panels() - panel)});
+    }
+    for (const int panel : output.panels) {
+      if (!pieces.empty() && pieces.back().output == &output && pieces.back().panels < at_once &&
+          pieces.back().first_panel + pieces.back().panels == panel) {
+        ++pieces.back().panels;
+      } else {
+        pieces.push_back({&output, panel, 1});
+      }
     }
   }
   const std::vector<Piece>& work = pieces;  // Workers must not see their own thread's list.

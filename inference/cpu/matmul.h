@@ -66,6 +66,8 @@ struct MatmulOutput {
   const PackedMatrix* weights = nullptr;
   float* out = nullptr;
   std::int64_t stride = 0;  ///< At least weights->rows().
+  /// If not empty, only these panels are multiplied, ascending; the rest of `out` stays as it is.
+  std::span<const int> panels{};
 };
 
 /// x · Wᵀ for each matrix, all in one parallel region.

@@ -36,6 +36,14 @@ void normalize_heads(const VectorKernels& kernels, const ModelConfig& config,
   }
 }
 
+/// Whether one of `count` bits from `first` on is set; bits beyond the last word are not. count
+/// divides 64, and first is a multiple of it.
+bool any_bit(std::span<const std::uint64_t> bits, int first, int count) {
+  const auto word = static_cast<std::size_t>(first / 64);
+  const std::uint64_t mask = (std::uint64_t{1} << static_cast<unsigned>(count)) - 1;
+  return word < bits.size() && (bits[word] >> static_cast<unsigned>(first % 64) & mask) != 0;
+}
+
 }  // namespace
 
 void Forward::Rows::shape(int rows, std::int64_t width_now) {
@@ -95,10 +103,7 @@ void Forward::run(std::span<ForwardSegment> segments) {
   }
   normalize(weights_.output_norm(), wanted);
   logits_.shape(wanted, weights_.vocabulary());
-  activations_.assign(cpu_, normal_.row(0), normal_.width, wanted, config_.embedding,
-                      {&weights_.head()});
-  matmul(cpu_, activations_,
-         std::array{MatmulOutput{&weights_.head(), logits_.row(0), logits_.width}});
+  weigh_tokens(segments);
   if (config_.logit_softcap > 0) {
     cpu_.pool().parallel_for(wanted, [&](int row) {
       cpu_.vectors().softcap(logits_.row(row), config_.logit_softcap,
@@ -111,6 +116,37 @@ void Forward::run(std::span<ForwardSegment> segments) {
                       static_cast<std::size_t>(segment.logit_rows * logits_.width)};
     row += segment.logit_rows;
   }
+}
+
+void Forward::weigh_tokens(std::span<const ForwardSegment> segments) {
+  int begin = 0;  // Of rows that are to be multiplied together.
+  int end = 0;
+  for (const ForwardSegment& segment : segments) {
+    if (segment.narrow.empty()) {
+      end += segment.logit_rows;
+      continue;
+    }
+    multiply_head(begin, end, {});
+    panels_.clear();
+    for (int panel = 0; panel < weights_.head().panels(); ++panel) {
+      if (any_bit(segment.narrow, panel * kPanelRows, kPanelRows)) {
+        panels_.push_back(panel);
+      }
+    }
+    multiply_head(end, end + segment.logit_rows, panels_);
+    begin = end = end + segment.logit_rows;
+  }
+  multiply_head(begin, end, {});
+}
+
+void Forward::multiply_head(int begin, int end, std::span<const int> panels) {
+  if (begin == end) {
+    return;
+  }
+  activations_.assign(cpu_, normal_.row(begin), normal_.width, end - begin, config_.embedding,
+                      {&weights_.head()});
+  matmul(cpu_, activations_,
+         std::array{MatmulOutput{&weights_.head(), logits_.row(begin), logits_.width, panels}});
 }
 
 int Forward::place(std::span<const ForwardSegment> segments) {

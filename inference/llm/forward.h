@@ -19,6 +19,9 @@ struct ForwardSegment {
   std::span<const std::int32_t> ids;  ///< Not empty.
   KvSequence* sequence = nullptr;     ///< With room made for them; in no other segment of the call.
   int logit_rows = 0;                 ///< How many of the last tokens' logits are wanted.
+  /// If not empty, only the logits of these tokens are computed (bit id % 64 of word id / 64); what
+  /// stands at the others is void.
+  std::span<const std::uint64_t> narrow{};
   /// What came out: [logit_rows][vocabulary], valid until the next call.
   std::span<const float> logits{};
 };
@@ -73,6 +76,9 @@ class Forward {
   void keep_wanted(std::span<const ForwardSegment> segments);
   /// Attention of all rows, or of those whose logits are wanted, side by side; returns how many.
   int attend(std::span<const ForwardSegment> segments, int index, bool only_wanted);
+  /// The output head's products with the rows whose logits are wanted.
+  void weigh_tokens(std::span<const ForwardSegment> segments);
+  void multiply_head(int begin, int end, std::span<const int> panels);
   void add_attention(const LayerWeights& layer, int rows);
   void feed_forward(const LayerWeights& layer, int rows);
 
@@ -90,6 +96,7 @@ class Forward {
   Rows gate_;
   Rows up_;
   Rows logits_;
+  std::vector<int> panels_;  ///< Of the head, for a row of which few tokens' logits are wanted.
   Activations activations_;
   std::vector<AttentionQueries> queries_;  ///< Of the segments.
 };

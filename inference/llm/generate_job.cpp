@@ -59,16 +59,29 @@ Job::Step GenerateJob::next(const Room& room) {
     return {wanted.first(static_cast<std::size_t>(room.rows)), 0};
   }
   logit_rows_ = 1;
-  if (request_.drafter == nullptr || generation_.tokens.empty()) {
-    return {wanted, logit_rows_};
+  if (request_.drafter != nullptr && !generation_.tokens.empty()) {
+    guess(std::min({room.rows - static_cast<int>(wanted.size()), room.logit_rows - 1,
+                    tokens_max_ - static_cast<int>(generation_.tokens.size()) - 1}),
+          room.rows_beside);
   }
-  guess(std::min({room.rows - static_cast<int>(wanted.size()), room.logit_rows - 1,
-                  tokens_max_ - static_cast<int>(generation_.tokens.size()) - 1}),
-        room.rows_beside);
+  if (guesses_ == 0) {
+    return {wanted, logit_rows_, few_allowed()};
+  }
   logit_rows_ += guesses_;
   step_ids_.assign(wanted.begin(), wanted.end());
   step_ids_.insert(step_ids_.end(), draft_.ids.begin(), draft_.ids.begin() + guesses_);
   return {step_ids_, logit_rows_};
+}
+
+/// The tokens that may come next where they are so few that computing their logits alone pays;
+/// empty otherwise. Log-probabilities are those among the allowed tokens, so nothing else is
+/// missed.
+std::span<const std::uint64_t> GenerateJob::few_allowed() {
+  if (request_.constraint == nullptr || request_.audit || full() ||
+      request_.constraint->allowed_count() > vocabulary_ / kNarrowShare) {
+    return {};
+  }
+  return request_.constraint->allowed();
 }
 
 void GenerateJob::guess(int guesses_max, int rows_beside) {

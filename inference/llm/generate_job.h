@@ -42,12 +42,15 @@ class GenerateJob final : public Job {
 
  private:
   using Clock = std::chrono::steady_clock;
+  /// Where one token in so many may come at most, the output head is computed for these alone.
+  static constexpr int kNarrowShare = 64;
 
   [[nodiscard]] int prompt_size() const { return static_cast<int>(request_.ids.size()); }
   /// Tokens of the context whose keys and values are not there yet.
   [[nodiscard]] int pending() const;
   [[nodiscard]] bool full() const;
   void guess(int guesses_max, int rows_beside);
+  std::span<const std::uint64_t> few_allowed();
   /// Chooses one token after all others; false if that cannot be done.
   bool choose_one(std::span<const float> logits);
   /// Notes what would have been chosen without the constraint.

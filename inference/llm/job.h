@@ -19,6 +19,9 @@ class Job {
   struct Step {
     std::span<const std::int32_t> ids;  ///< Not empty; valid until the next call of `next`.
     int logit_rows = 0;                 ///< How many of the last ids' logits are wanted.
+    /// If not empty, only the logits of these tokens are (bit id % 64 of word id / 64), and of one
+    /// row; valid until `choose`.
+    std::span<const std::uint64_t> narrow{};
   };
 
   /// What a step still has room for.

@@ -25,7 +25,7 @@ struct Allowed {
 
   [[nodiscard]] bool holds(std::int32_t id) const {
     const auto at = static_cast<std::size_t>(id);
-    return bits.empty() || (bits[at / 64] >> (at % 64) & 1U) != 0;
+    return bits.empty() || (at / 64 < bits.size() && (bits[at / 64] >> (at % 64) & 1U) != 0);
   }
 };
 

@@ -184,7 +184,7 @@ bool Scheduler::plan(Job& job, int& rows_left, int& logit_rows_left) {
   if (!make_room(job, static_cast<int>(step.ids.size()))) {
     return false;
   }
-  segments_.push_back({step.ids, &*job.sequence, step.logit_rows});
+  segments_.push_back({step.ids, &*job.sequence, step.logit_rows, step.narrow});
   planned_.push_back(&job);
   rows_left -= static_cast<int>(step.ids.size());
   logit_rows_left -= step.logit_rows;

@@ -11,6 +11,7 @@
 #include "inference/models/fair_queue.h"
 #include "inference/models/guesses.h"
 #include "inference/models/model_digest.h"
+#include "inference/models/output_grammars.h"
 #include "inference/models/text_stream.h"
 #include "inference/safetensors/model_folder.h"
 #include "inference/spec/draft_model.h"
@@ -63,9 +64,6 @@ Result<void> check_request(const CompletionRequest& request) {
   if (request.tokens_max < 0 || request.alternatives < 0) {
     return invalid("tokens_max and alternatives must not be negative");
   }
-  if (request.format) {
-    return invalid("the embedded engine cannot hold an answer to a format yet");
-  }
   return {};
 }
 
@@ -116,6 +114,7 @@ struct EmbeddedModel::State {
   ToolCallFormat tool_call_format = ToolCallFormat::None;
   FairQueue queue;
   std::optional<Guesses> guesses;
+  OutputGrammars grammars{tokenizer};
 
   void read_template(const GgufFile& file);
   Result<std::vector<TokenId>> render(const std::vector<Message>& messages,
@@ -124,6 +123,8 @@ struct EmbeddedModel::State {
   [[nodiscard]] bool is_shown(TokenId id) const;
   /// The messages' texts, in which no control token is read: they come from outside.
   [[nodiscard]] std::vector<TokenId> encode_plain(const std::vector<Message>& messages) const;
+  /// Null where anything may be answered.
+  Result<std::unique_ptr<TokenConstraint>> constraint_of(const CompletionRequest& request);
   Result<Completion> run(std::vector<TokenId> prompt, const CompletionRequest& request,
                          const std::stop_token& stop);
   Result<Completion> run_with_calls(std::vector<TokenId> prompt, const CompletionRequest& request,
@@ -276,9 +277,31 @@ std::vector<TokenId> EmbeddedModel::State::encode_plain(
   return ids;
 }
 
+Result<std::unique_ptr<TokenConstraint>> EmbeddedModel::State::constraint_of(
+    const CompletionRequest& request) {
+  if (request.format) {
+    return grammars.of_format(*request.format);
+  }
+  if (request.tools.empty() || request.plain || !identity.native_tools) {
+    return std::unique_ptr<TokenConstraint>();
+  }
+  using Mode = ToolCallChoice::Mode;
+  auto calls = grammars.of_calls(tool_call_format, request.tools,
+                                 {.mode = request.must_call_tool ? Mode::Required : Mode::Auto});
+  if (!calls && !request.must_call_tool) {
+    // A tool whose schema is no grammar can be called all the same, only without a promise.
+    return std::unique_ptr<TokenConstraint>();
+  }
+  return calls;
+}
+
 Result<Completion> EmbeddedModel::State::run(std::vector<TokenId> prompt,
                                              const CompletionRequest& request,
                                              const std::stop_token& stop) {
+  const auto constraint = constraint_of(request);
+  if (!constraint) {
+    return constraint.error();
+  }
   const auto start = Steady::now();
   const auto outcome = queue.enter(request.deadline, stop);
   if (outcome != FairQueue::Outcome::Entered) {
@@ -305,6 +328,8 @@ Result<Completion> EmbeddedModel::State::run(std::vector<TokenId> prompt,
                                      .alternatives = request.alternatives,
                                      .deadline = request.deadline,
                                      .on_token = on_token,
+                                     .constraint = constraint->get(),
+                                     .audit = request.audit_format,
                                      .drafter = drafter.get()},
                                     stop);
   if (!generation) {
@@ -324,6 +349,7 @@ Result<Completion> EmbeddedModel::State::run(std::vector<TokenId> prompt,
   completion.timings = {.queued = queued + generation->queued,
                         .prefill = generation->prefill,
                         .decode = generation->decode};
+  completion.format_audit = generation->format_audit;
   completion.served_model = identity.name;
   return completion;
 }
@@ -359,9 +385,8 @@ Result<Completion> EmbeddedModel::complete(const CompletionRequest& request, std
   }
   const bool may_call = !request.tools.empty() && state_->identity.native_tools;
   const bool is_framed = !request.plain && frames_every_message(state_->tool_call_format);
-  return may_call || is_framed
-             ? state_->run_with_calls(std::move(*prompt), request, stop)
-             : state_->run(std::move(*prompt), request, stop);
+  return may_call || is_framed ? state_->run_with_calls(std::move(*prompt), request, stop)
+                               : state_->run(std::move(*prompt), request, stop);
 }
 
 Result<Completion> EmbeddedModel::continue_text(std::string_view text,
