@@ -294,9 +294,8 @@ Result<Completion> EmbeddedModel::complete(const CompletionRequest& request, std
   }
   const bool may_call = !request.tools.empty() && state_->identity.native_tools;
   const bool is_framed = !request.plain && frames_every_message(state_->tool_call_format);
-  return may_call || is_framed
-             ? state_->run_with_calls(std::move(*prompt), request, stop)
-             : state_->run(std::move(*prompt), request, stop);
+  return may_call || is_framed ? state_->run_with_calls(std::move(*prompt), request, stop)
+                               : state_->run(std::move(*prompt), request, stop);
 }
 
 Result<Completion> EmbeddedModel::continue_text(std::string_view text,
