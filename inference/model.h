@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "inference/message.h"
+#include "inference/spec/speculation_stats.h"
 
 namespace trialwright {
 
@@ -182,6 +183,9 @@ class Model {
   /// a model may use to answer faster, never otherwise. Most models have no use for them.
   virtual void expect_answers(std::string_view /*draft_key*/,
                               std::span<const std::vector<std::int32_t>> /*answers*/) {}
+
+  /// What guessing tokens ahead brought, over all requests so far; none where it is not done.
+  [[nodiscard]] virtual std::optional<SpeculationStats> speculation() const { return {}; }
 
   /// One score a continuation, in order. Errors: as `complete`; Invalid where the provider cannot
   /// score.

@@ -157,7 +157,7 @@ Result<CompletionRequest> read_settings(const Arguments& arguments) {
 int run_chat(const Arguments& arguments) {
   auto request = read_settings(arguments);
   if (!request) return report_error(request.error());
-  auto options = read_engine_options(arguments);
+  auto options = read_model_options(arguments);
   if (!options) return report_error(options.error());
   const std::string& name = arguments.positionals().front();
   auto model = open_model(name, *options);

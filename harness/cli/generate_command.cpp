@@ -1,8 +1,12 @@
 #include "harness/cli/generate_command.h"
 
+#include <array>
+#include <cstdio>
 #include <iostream>
 #include <iterator>
 
+#include "base/files.h"
+#include "base/text.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/open_model.h"
 #include "harness/cli/signals.h"
@@ -51,6 +55,42 @@ Result<std::string> read_prompt(const Arguments& arguments) {
   return std::string(std::istreambuf_iterator<char>(std::cin), {});
 }
 
+/// The form that the flags ask for. Errors: Invalid for two of them; as read_file.
+Result<std::optional<OutputFormat>> read_format(const Arguments& arguments) {
+  std::optional<OutputFormat> format;
+  for (const auto& [flag, kind] : {std::pair{"schema", OutputFormat::Kind::JsonSchema},
+                                   {"regex", OutputFormat::Kind::Regex},
+                                   {"grammar", OutputFormat::Kind::Gbnf}}) {
+    if (!arguments.has(flag)) continue;
+    if (format) return invalid("only one of --schema, --regex and --grammar can be given");
+    format = OutputFormat{kind, arguments.text(flag)};
+    if (kind == OutputFormat::Kind::Regex) continue;
+    auto text = read_file(format->source);
+    if (!text) return text.error().during(std::string("--") + flag);
+    format->source = *std::move(text);
+  }
+  if (!format && arguments.has("audit")) {
+    return invalid(
+        "--audit looks at what a format changes; it needs --schema, --regex or "
+        "--grammar");
+  }
+  return format;
+}
+
+std::string audit_text(const FormatAudit& audit) {
+  std::string text =
+      counted(audit.tokens, "token") + ", " + std::to_string(audit.forced) + " of them forced";
+  if (audit.audited > 0) {
+    std::array<char, 32> removed{};
+    std::snprintf(removed.data(), removed.size(), "%.4f",
+                  audit.removed_probability / audit.audited);
+    text += "; the format changed the choice at " + std::to_string(audit.changed) + " of " +
+            std::to_string(audit.audited) + " places and removed a probability of " +
+            removed.data() + " on average";
+  }
+  return text;
+}
+
 Result<CompletionRequest> read_request(const Arguments& arguments) {
   CompletionRequest request;
   auto prompt = read_prompt(arguments);
@@ -79,18 +119,23 @@ Result<CompletionRequest> read_request(const Arguments& arguments) {
   request.tokens_max = static_cast<int>(*tokens);
   request.alternatives = static_cast<int>(*logprobs);
   request.stop = arguments.texts("stop");
+  auto format = read_format(arguments);
+  if (!format) return format.error();
+  request.format = *std::move(format);
+  request.audit_format = arguments.has("audit");
   return request;
 }
 
 int run_generate(const Arguments& arguments) {
   auto request = read_request(arguments);
   if (!request) return report_error(request.error());
-  auto options = read_engine_options(arguments);
+  auto options = read_model_options(arguments);
   if (!options) return report_error(options.error());
   const std::string& name = arguments.positionals().front();
   auto path = model_file(name);
   if (!path) return report_error(path.error());
-  auto model = EmbeddedModel::load(*path, {.name = name, .engine = *options});
+  options->name = name;
+  auto model = EmbeddedModel::load(*path, *options);
   if (!model) return report_error(model.error());
 
   const Console out = output_console(arguments);
@@ -111,6 +156,9 @@ int run_generate(const Arguments& arguments) {
   } else {
     out.line("");
   }
+  if (request->audit_format && completion->format_audit) {
+    error_console(arguments).line(audit_text(*completion->format_audit));
+  }
   return signals.signal() != 0 ? 128 + signals.signal() : kExitDone;
 }
 
@@ -124,6 +172,11 @@ Command generate_command() {
       {"max-tokens", "N", "At most so many tokens; 256 if left out.", 'n', false},
       {"stop", "TEXT", "End before this text (may be repeated).", '\0', true},
       {"logprobs", "K", "With --json: the K likeliest tokens at each place, too.", '\0', false},
+      {"schema", "FILE", "The answer is JSON that this JSON Schema accepts.", '\0', false},
+      {"regex", "TEXT", "The answer matches this regular expression as a whole.", '\0', false},
+      {"grammar", "FILE", "The answer is a text of this GBNF grammar.", '\0', false},
+      {"audit", "", "Say how often the format changed the choice (to standard error).", '\0',
+       false},
       {"seed", "N", "Seed of the draws; 0 if left out.", '\0', false},
       {"json", "", "Print one JSON object: text, token_ids, logprobs, usage, timings.", '\0',
        false}};

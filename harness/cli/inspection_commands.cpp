@@ -157,9 +157,10 @@ int run_replay(const Arguments& arguments) {
   if (auto trusted = check_recorded_endpoint(name, arguments); !trusted) {
     return report_error(trusted.error());
   }
-  auto options = read_engine_options(arguments);
+  auto options = read_model_options(arguments);
   if (!options) return report_error(options.error());
-  if (!arguments.has("context")) options->context_tokens_max = spec->context_tokens_max.value_or(0);
+  if (!arguments.has("context"))
+    options->engine.context_tokens_max = spec->context_tokens_max.value_or(0);
   auto model = open_model(name, *options);
   if (!model) return report_error(model.error());
   const SignalStop signals;

@@ -169,7 +169,16 @@ int run_models_show(const Arguments& arguments) {
     out.line("  " + counted(sum.first, "tensor") + " " + type + ", " +
              bytes_text(static_cast<double>(sum.second)));
   }
-  if (types.empty()) out.line("  no tensors: a vocabulary only");
+  if (types.empty()) {
+    out.line("  no tensors: a vocabulary only");
+    return kExitDone;
+  }
+  // A model that cannot be run has no plan, and what its file holds is still worth seeing.
+  if (const auto plan = Engine::plan(*file, {})) {
+    out.line("memory to run it:");
+    out.write(plan->text());
+    if (!plan->fits()) out.line("does not fit");
+  }
   return kExitDone;
 }
 

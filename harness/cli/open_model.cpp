@@ -62,17 +62,25 @@ Result<void> check_recorded_endpoint(const std::string& name, const Arguments& a
                  "' to send its questions, and a key if one is set, there");
 }
 
-Result<EngineOptions> read_engine_options(const Arguments& arguments) {
-  EngineOptions options;
+Result<EmbeddedModelOptions> read_model_options(const Arguments& arguments) {
+  EmbeddedModelOptions options;
   auto device = parse_device(arguments.text("device", "cpu"));
   if (!device) return invalid("--device " + device.error().message);
-  options.device = *device;
+  options.engine.device = *device;
   auto threads = arguments.integer("threads", 0, 1, 1024);
   if (!threads) return threads.error();
   auto context = arguments.integer("context", 0, 16, 1 << 24);
   if (!context) return context.error();
-  options.threads = static_cast<int>(*threads);
-  options.context_tokens_max = static_cast<int>(*context);
+  options.engine.threads = static_cast<int>(*threads);
+  options.engine.context_tokens_max = static_cast<int>(*context);
+  options.cache_file = arguments.text("cache-file");
+  options.guess = !arguments.has("no-guesses");
+  if (arguments.has("draft-model")) {
+    if (!options.guess) return invalid("--draft-model guesses, which --no-guesses forbids");
+    auto file = model_file(arguments.text("draft-model"));
+    if (!file) return file.error().during("--draft-model");
+    options.draft_model = *file;
+  }
   return options;
 }
 
@@ -83,6 +91,14 @@ std::vector<Flag> engine_flags() {
       {"context", "TOKENS", "Bound on prompt and completion together; the model's own if left out.",
        '\0', false},
       {"device", "NAME", "Where the engine computes: cpu.", '\0', false},
+      {"draft-model", "MODEL",
+       "Guess with this small model too; its vocabulary must be the same. Results stay the same.",
+       '\0', false},
+      {"cache-file", "FILE",
+       "Keep what was read of prompts in this file, and go on from it: a faster start after a "
+       "crash.",
+       '\0', false},
+      {"no-guesses", "", "Compute every token alone. Results stay the same.", '\0', false},
   };
 }
 
@@ -138,12 +154,15 @@ std::string rooted_model_name(const std::string& name) {
   return (scripted ? std::string(kScripted) : "") + std::filesystem::absolute(path).string();
 }
 
-Result<std::unique_ptr<Model>> open_model(const std::string& name, const EngineOptions& options) {
+Result<std::unique_ptr<Model>> open_model(const std::string& name,
+                                          const EmbeddedModelOptions& options) {
   if (is_endpoint(name)) return open_endpoint(name);
   if (name.starts_with(kScripted)) return open_script(name);
   auto path = model_file(name);
   if (!path) return path.error();
-  auto model = EmbeddedModel::load(*path, {.name = name, .engine = options});
+  EmbeddedModelOptions named = options;
+  named.name = name;
+  auto model = EmbeddedModel::load(*path, named);
   if (!model) return model.error();
   return std::unique_ptr<Model>(*std::move(model));
 }

@@ -8,18 +8,19 @@
 #include "harness/agent/scaffold.h"
 #include "harness/cli/command.h"
 #include "inference/catalog/catalog.h"
-#include "inference/llm/engine.h"
 #include "inference/model.h"
+#include "inference/models/embedded_model.h"
 
 namespace trialwright {
 
-/// The flags that choose how a model runs: --threads, --context, --device.
+/// The flags that choose how a model runs: --threads, --context, --device, --draft-model,
+/// --cache-file and --no-guesses.
 std::vector<Flag> engine_flags();
 /// The flags that change how tokens are chosen: --temperature, --top-k and so on.
 std::vector<Flag> sampling_flags();
 
-/// What they say. Errors: Invalid, naming the flag.
-Result<EngineOptions> read_engine_options(const Arguments& arguments);
+/// What they say, without a name. Errors: Invalid, naming the flag; NotFound as `model_file`.
+Result<EmbeddedModelOptions> read_model_options(const Arguments& arguments);
 
 /// `sampling` with what the flags say put over it. Errors: Invalid, naming the flag.
 Result<Sampling> read_sampling(const Arguments& arguments, Sampling sampling);
@@ -45,7 +46,8 @@ Result<void> check_recorded_endpoint(const std::string& name, const Arguments& a
 /// Opens what --model names: a name of the manifest, a GGUF file, `http://HOST/v1#NAME` for an
 /// OpenAI-compatible endpoint (its key in TRIALWRIGHT_API_KEY), or `scripted:FILE.jsonl`.
 /// Errors: NotFound with the command that pulls it, if the manifest's model is not there yet.
-Result<std::unique_ptr<Model>> open_model(const std::string& name, const EngineOptions& options);
+Result<std::unique_ptr<Model>> open_model(const std::string& name,
+                                          const EmbeddedModelOptions& options);
 
 /// The protocol a scaffold asks for, with "auto" settled: what the manifest recommends for the
 /// model, else native if its template has tools.

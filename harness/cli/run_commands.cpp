@@ -45,7 +45,7 @@ Result<RunSpec> read_spec(const Arguments& arguments, const SelectedTasks& selec
   auto epochs = arguments.integer("epochs", 1, 1, 10'000);
   auto seed = arguments.integer("seed", 0, 0, INT64_MAX);
   auto timeout = arguments.integer("trial-timeout", 0, 1, 1'000'000);
-  auto engine = read_engine_options(arguments);
+  auto engine = read_model_options(arguments);
   if (!engine) return engine.error();
   for (const auto* number : {&turns, &epochs, &seed, &timeout}) {
     if (!*number) return number->error();
@@ -54,7 +54,7 @@ Result<RunSpec> read_spec(const Arguments& arguments, const SelectedTasks& selec
   spec.epochs = static_cast<int>(*epochs);
   spec.seed = static_cast<std::uint64_t>(*seed);
   if (arguments.has("trial-timeout")) spec.trial_timeout = std::chrono::seconds(*timeout);
-  if (arguments.has("context")) spec.context_tokens_max = engine->context_tokens_max;
+  if (arguments.has("context")) spec.context_tokens_max = engine->engine.context_tokens_max;
   return spec;
 }
 
@@ -125,16 +125,16 @@ struct OpenParts {
 };
 
 /// Threads and device as the flags say; what decides a trial's course as the run was told.
-Result<EngineOptions> engine_options_of(const RunSpec& spec, const Arguments& arguments) {
-  auto options = read_engine_options(arguments);
+Result<EmbeddedModelOptions> model_options_of(const RunSpec& spec, const Arguments& arguments) {
+  auto options = read_model_options(arguments);
   if (!options) return options;
   const int recorded = spec.context_tokens_max.value_or(0);
-  if (arguments.has("context") && options->context_tokens_max != recorded) {
-    return invalid("--context " + std::to_string(options->context_tokens_max) +
+  if (arguments.has("context") && options->engine.context_tokens_max != recorded) {
+    return invalid("--context " + std::to_string(options->engine.context_tokens_max) +
                    " is not what the run began with, " +
                    (recorded == 0 ? "the model's own" : std::to_string(recorded)));
   }
-  options->context_tokens_max = recorded;
+  options->engine.context_tokens_max = recorded;
   return options;
 }
 
@@ -147,7 +147,7 @@ Result<OpenParts> open_parts(const RunSpec& spec, const std::vector<Task>& tasks
     parts.sandbox = *std::move(sandbox);
   }
   if (spec.agent == AgentKind::Model) {
-    auto options = engine_options_of(spec, arguments);
+    auto options = model_options_of(spec, arguments);
     if (!options) return options.error();
     auto model = open_model(spec.model, *options);
     if (!model) return model.error();

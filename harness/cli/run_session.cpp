@@ -151,6 +151,7 @@ int run_session(RunStore store, const RunSpec& spec, const std::vector<Task>& ta
   } else if (auto printed = print_summary(path, out); !printed) {
     return report_error(printed.error());
   } else {
+    print_speculation(model, out);
     out.line("root " + root->hex());
   }
   const std::string resume = "'trialwright resume " + name_of_run(id, path) + "' makes the rest";

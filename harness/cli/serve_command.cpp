@@ -15,8 +15,7 @@ namespace {
 struct ServeSettings {
   ServiceOptions service;
   HttpServerOptions http;
-  EngineOptions engine;
-  int requests_max = 8;
+  EmbeddedModelOptions model;
 };
 
 /// The key that --api-key-env names; empty if it names none.
@@ -33,9 +32,9 @@ Result<std::string> read_key(const Arguments& arguments) {
 
 Result<ServeSettings> read_settings(const Arguments& arguments) {
   ServeSettings settings;
-  auto engine = read_engine_options(arguments);
-  if (!engine) return engine.error();
-  settings.engine = *engine;
+  auto model = read_model_options(arguments);
+  if (!model) return model.error();
+  settings.model = *std::move(model);
   auto key = read_key(arguments);
   if (!key) return key.error();
   settings.service.key = *std::move(key);
@@ -47,7 +46,7 @@ Result<ServeSettings> read_settings(const Arguments& arguments) {
   for (const auto* number : {&port, &requests, &queue, &timeout, &body}) {
     if (!*number) return number->error();
   }
-  settings.requests_max = static_cast<int>(*requests);
+  settings.model.requests_max = static_cast<int>(*requests);
   settings.service.answers_max = static_cast<int>(*requests + *queue);
   settings.service.answers_at_once_max = static_cast<std::size_t>(*requests);
   settings.service.time_max = std::chrono::seconds(*timeout);
@@ -60,14 +59,14 @@ Result<ServeSettings> read_settings(const Arguments& arguments) {
 }
 
 Result<std::unique_ptr<Model>> load(const std::string& name, const ServeSettings& settings) {
-  if (is_endpoint(name) || name.starts_with("scripted:")) return open_model(name, settings.engine);
+  if (is_endpoint(name) || name.starts_with("scripted:")) return open_model(name, settings.model);
   auto path = model_file(name);
   if (!path) return path.error();
   // Clients name the model, so a file goes by its name without the folder.
   const bool is_file = name.find('/') != std::string::npos || name.ends_with(".gguf");
-  auto model = EmbeddedModel::load(*path, {.name = is_file ? path->stem().string() : name,
-                                           .engine = settings.engine,
-                                           .requests_max = settings.requests_max});
+  EmbeddedModelOptions options = settings.model;
+  options.name = is_file ? path->stem().string() : name;
+  auto model = EmbeddedModel::load(*path, options);
   if (!model) return model.error();
   return std::unique_ptr<Model>(*std::move(model));
 }

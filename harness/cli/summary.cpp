@@ -75,6 +75,11 @@ void print_changes(const std::vector<ServedModelChange>& changes, const Console&
 
 }  // namespace
 
+void print_speculation(const Model* model, const Console& out) {
+  const auto stats = model == nullptr ? std::nullopt : model->speculation();
+  if (stats && stats->steps > 0) out.line("guesses: " + stats->line());
+}
+
 Result<void> print_flags(const std::filesystem::path& run, const Console& err) {
   auto reader = RunReader::open(run);
   if (!reader) return reader.error();

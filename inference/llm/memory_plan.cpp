@@ -1,25 +1,13 @@
 #include "inference/llm/memory_plan.h"
 
-#include <algorithm>
-#include <cstdio>
-
+#include "base/text.h"
 namespace trialwright {
 namespace {
-
-/// The number with a comma before each three digits.
-std::string grouped(std::uint64_t number) {
-  std::string digits = std::to_string(number);
-  for (std::size_t at = digits.size(); at > 3;) {
-    at -= 3;
-    digits.insert(at, ",");
-  }
-  return digits;
-}
 
 std::string line(const std::string& what, std::uint64_t bytes) {
   constexpr std::size_t kWhat = 44;
   constexpr std::size_t kBytes = 18;
-  const std::string number = grouped(bytes);
+  const std::string number = grouped(static_cast<std::int64_t>(bytes));
   return what + std::string(what.size() < kWhat ? kWhat - what.size() : 1, ' ') +
          std::string(number.size() < kBytes ? kBytes - number.size() : 0, ' ') + number + "\n";
 }

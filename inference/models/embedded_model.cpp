@@ -115,6 +115,9 @@ struct EmbeddedModel::State {
   FairQueue queue;
   std::optional<Guesses> guesses;
   OutputGrammars grammars{tokenizer};
+  std::filesystem::path cache_file;
+  std::mutex saving;
+  Steady::time_point saved = Steady::now();
 
   void read_template(const GgufFile& file);
   Result<std::vector<TokenId>> render(const std::vector<Message>& messages,
@@ -123,6 +126,12 @@ struct EmbeddedModel::State {
   [[nodiscard]] bool is_shown(TokenId id) const;
   /// The messages' texts, in which no control token is read: they come from outside.
   [[nodiscard]] std::vector<TokenId> encode_plain(const std::vector<Message>& messages) const;
+  /// Goes on from the file, if it is there, and writes it from now on. Errors: as
+  /// Engine::restore_cache.
+  Result<void> use_cache_file(const std::filesystem::path& path);
+  /// What cannot be saved costs time later, nothing else, so it is no error.
+  void save_cache();
+  void save_cache_if_due();
   /// Null where anything may be answered.
   Result<std::unique_ptr<TokenConstraint>> constraint_of(const CompletionRequest& request);
   Result<Completion> run(std::vector<TokenId> prompt, const CompletionRequest& request,
@@ -132,7 +141,7 @@ struct EmbeddedModel::State {
 };
 
 EmbeddedModel::EmbeddedModel(std::unique_ptr<State> state) : state_(std::move(state)) {}
-EmbeddedModel::~EmbeddedModel() = default;
+EmbeddedModel::~EmbeddedModel() { state_->save_cache(); }
 
 const ModelIdentity& EmbeddedModel::identity() const { return state_->identity; }
 const Tokenizer& EmbeddedModel::tokenizer() const { return state_->tokenizer; }
@@ -145,8 +154,11 @@ void EmbeddedModel::expect_answers(std::string_view draft_key,
   }
 }
 
-SpeculationStats EmbeddedModel::speculation() const {
-  return state_->guesses ? state_->guesses->total() : SpeculationStats{};
+std::optional<SpeculationStats> EmbeddedModel::speculation() const {
+  if (!state_->guesses) {
+    return std::nullopt;
+  }
+  return state_->guesses->total();
 }
 
 Result<std::unique_ptr<EmbeddedModel>> EmbeddedModel::load(const std::filesystem::path& path,
@@ -189,6 +201,9 @@ Result<std::unique_ptr<EmbeddedModel>> EmbeddedModel::load(const std::filesystem
                                     " layers, " + main_type(metadata) + ", " +
                                     state->engine.device_text(),
                      .context_tokens_max = state->engine.context_tokens_max()};
+  if (auto restored = state->use_cache_file(options.cache_file); !restored) {
+    return restored.error();
+  }
   state->read_template(metadata);
   state->identity.native_tools = state->tool_call_format != ToolCallFormat::None;
   return std::unique_ptr<EmbeddedModel>(new EmbeddedModel(std::move(state)));
@@ -277,6 +292,29 @@ std::vector<TokenId> EmbeddedModel::State::encode_plain(
   return ids;
 }
 
+Result<void> EmbeddedModel::State::use_cache_file(const std::filesystem::path& path) {
+  cache_file = path;
+  if (path.empty() || !path_exists(path)) {
+    return {};
+  }
+  return engine.restore_cache(path, identity.digest);
+}
+
+void EmbeddedModel::State::save_cache() {
+  if (!cache_file.empty()) {
+    (void)engine.save_cache(cache_file, identity.digest);
+  }
+}
+
+void EmbeddedModel::State::save_cache_if_due() {
+  constexpr std::chrono::minutes kEvery{5};
+  const std::unique_lock lock(saving, std::try_to_lock);
+  if (lock && !cache_file.empty() && Steady::now() - saved >= kEvery) {
+    save_cache();
+    saved = Steady::now();
+  }
+}
+
 Result<std::unique_ptr<TokenConstraint>> EmbeddedModel::State::constraint_of(
     const CompletionRequest& request) {
   if (request.format) {
@@ -349,6 +387,7 @@ Result<Completion> EmbeddedModel::State::run(std::vector<TokenId> prompt,
   completion.timings = {.queued = queued + generation->queued,
                         .prefill = generation->prefill,
                         .decode = generation->decode};
+  save_cache_if_due();
   completion.format_audit = generation->format_audit;
   completion.served_model = identity.name;
   return completion;

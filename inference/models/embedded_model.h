@@ -23,6 +23,9 @@ struct EmbeddedModelOptions {
   /// A small model with the same vocabulary to guess with, beside what costs nothing; empty for
   /// none.
   std::filesystem::path draft_model{};
+  /// Keys and values of earlier requests are read from here at the start, if the file is there, and
+  /// written back at the end and every five minutes; empty for none.
+  std::filesystem::path cache_file{};
   /// Where digests of model files are remembered.
   std::filesystem::path digest_folder{};  ///< Empty takes the user's cache folder.
 };
@@ -64,8 +67,7 @@ class EmbeddedModel final : public Model, public TokenModel {
                                                       std::stop_token stop) override;
 
   [[nodiscard]] const Tokenizer& tokenizer() const;
-  /// What guessing brought, over all requests so far.
-  [[nodiscard]] SpeculationStats speculation() const;
+  [[nodiscard]] std::optional<SpeculationStats> speculation() const override;
   /// The engine itself, for what goes beyond messages and texts.
   [[nodiscard]] Engine& engine();
 

@@ -9,8 +9,8 @@ namespace {
 /// What the other reader says; it alone refuses numbers that are too large for a double.
 bool other_accepts(std::string_view text, bool accepted) {
   try {
-    (void)nlohmann::json::parse(text);
-    return true;
+    const auto parsed = nlohmann::json::parse(text);
+    return !parsed.is_discarded();
   } catch (const nlohmann::json::out_of_range&) {
     return accepted;
   } catch (const nlohmann::json::exception&) {

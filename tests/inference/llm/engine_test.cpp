@@ -464,5 +464,102 @@ TEST(Engine, LooksAtTheMemoryBeforeItLoads) {
   EXPECT_THAT(engine.error().message, HasSubstr("of memory, but only"));
 }
 
+TEST(Engine, AForkOfAConversationIsNotReadAgain) {
+  auto loaded = load({.architecture = "qwen2", .type = TensorType::Q4_1});
+  const auto common = random_ids(100);
+  const auto held = loaded->engine.hold(common, {});
+  ASSERT_TRUE(held);
+  EXPECT_EQ(held->tokens(), 100);
+  for (const std::int32_t branch : {7, 8, 9}) {
+    auto ids = common;
+    ids.push_back(branch);
+    const auto generation = loaded->engine.generate({.ids = ids, .tokens_max = 4}, {});
+    ASSERT_TRUE(generation);
+    EXPECT_EQ(generation->cached_tokens, 100);
+    const auto fresh = load({.architecture = "qwen2", .type = TensorType::Q4_1})
+                           ->engine.generate({.ids = ids, .tokens_max = 4}, {});
+    for (std::size_t i = 0; i < 4; ++i) {
+      EXPECT_EQ(generation->tokens[i].chosen.logprob, fresh->tokens[i].chosen.logprob);
+    }
+  }
+}
+
+TEST(Engine, WhatIsHeldIsNotForgottenForOthers) {
+  const TinyModel model{};
+  const KvPageLayout layout = KvPageLayout::make(2, 2, 64);
+  auto loaded = load(model, {.threads = 1, .cache_bytes_max = 12 * layout.bytes()});
+  const auto common = random_ids(64, 1);
+  {
+    const auto held = loaded->engine.hold(common, {});
+    ASSERT_TRUE(held);
+    for (std::uint64_t other = 2; other < 8; ++other) {
+      ASSERT_TRUE(loaded->engine.generate({.ids = random_ids(90, other), .tokens_max = 2}, {}));
+    }
+    const auto again = loaded->engine.generate({.ids = common, .tokens_max = 1}, {});
+    EXPECT_EQ(again->cached_tokens, 63);
+  }
+  for (std::uint64_t other = 10; other < 16; ++other) {
+    ASSERT_TRUE(loaded->engine.generate({.ids = random_ids(90, other), .tokens_max = 2}, {}));
+  }
+  EXPECT_EQ(loaded->engine.generate({.ids = common, .tokens_max = 1}, {})->cached_tokens, 0);
+}
+
+TEST(Engine, GoesOnFromAFileOfKeysAndValues) {
+  auto folder = TemporaryFolder::make();
+  ASSERT_TRUE(folder);
+  const auto path = folder->path() / "cache.twkv";
+  const auto ids = random_ids(50);
+  auto first = load({});
+  const auto expected = first->engine.generate({.ids = ids, .tokens_max = 5}, {});
+  ASSERT_TRUE(first->engine.save_cache(path, "weights"));
+
+  auto second = load({});
+  ASSERT_FALSE(second->engine.restore_cache(path, "other weights"));
+  ASSERT_TRUE(second->engine.restore_cache(path, "weights"));
+  const auto generation = second->engine.generate({.ids = ids, .tokens_max = 5}, {});
+
+  EXPECT_EQ(generation->cached_tokens, 49);
+  for (std::size_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(generation->tokens[i].chosen.id, expected->tokens[i].chosen.id);
+    EXPECT_EQ(generation->tokens[i].chosen.logprob, expected->tokens[i].chosen.logprob);
+  }
+}
+
+TEST(Engine, TellsAPromptsLogProbabilitiesAsScoringDoes) {
+  auto loaded = load({.architecture = "qwen2"});
+  const auto ids = random_ids(30);
+  const auto tokens = loaded->engine.prompt_logprobs(ids, 2, {});
+  ASSERT_TRUE(tokens);
+  ASSERT_EQ(tokens->size(), 30U);
+  EXPECT_EQ((*tokens)[0].chosen.logprob, 0);
+  EXPECT_TRUE((*tokens)[0].alternatives.empty());
+  for (const std::size_t place : {std::size_t{1}, std::size_t{12}, std::size_t{29}}) {
+    const auto score = loaded->engine.score(
+        std::span(ids).first(place), std::vector<std::vector<std::int32_t>>{{ids[place]}}, {});
+    EXPECT_EQ((*tokens)[place].chosen.logprob, (*score)[0]);
+    EXPECT_EQ((*tokens)[place].alternatives.size(), 2U);
+  }
+}
+
+TEST(Engine, PlansItsMemoryItemByItem) {
+  const std::string bytes = tiny_model_bytes({});
+  auto file = GgufFile::parse(as_bytes(bytes), "tiny.gguf");
+  ASSERT_TRUE(file);
+  const auto plan = Engine::plan(*file, {});
+  ASSERT_TRUE(plan);
+  std::uint64_t sum = 0;
+  for (const MemoryPlan::Item& item : plan->items) {
+    EXPECT_GT(item.bytes, 0U) << item.what;
+    sum += item.bytes;
+  }
+  EXPECT_EQ(plan->needed(), sum);
+  MemoryPlan tight = *plan;
+  tight.available = sum;
+  EXPECT_TRUE(tight.fits());
+  tight.available = sum - 1;
+  EXPECT_FALSE(tight.fits());
+  EXPECT_THAT(plan->text(), HasSubstr("needed, in bytes"));
+}
+
 }  // namespace
 }  // namespace trialwright

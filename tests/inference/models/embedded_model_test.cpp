@@ -72,6 +72,74 @@ TEST_F(EmbeddedModelTest, AnswersAQuestion) {
   EXPECT_TRUE(model_->tokenizer().ends_turn(completion->tokens.back().chosen.id));
 }
 
+TEST_F(EmbeddedModelTest, AnAnswerHasTheFormThatWasAskedFor) {
+  auto request = ask("Describe a cat as JSON.");
+  request.tokens_max = 120;
+  request.format = OutputFormat{OutputFormat::Kind::JsonSchema, R"({
+    "type": "object", "additionalProperties": false, "required": ["name", "legs", "tame"],
+    "properties": {"name": {"type": "string", "maxLength": 20},
+                   "legs": {"type": "integer", "minimum": 0, "maximum": 99},
+                   "tame": {"type": "boolean"}}})"};
+  request.audit_format = true;
+  const auto audited = model_->complete(request, {});
+  request.audit_format = false;
+  const auto completion = model_->complete(request, {});
+
+  ASSERT_TRUE(audited && completion) << completion.error().message;
+  const auto answer = parse_json(completion->text);
+  ASSERT_TRUE(answer) << completion->text;
+  EXPECT_TRUE(answer->at("name").is_string());
+  EXPECT_LE(answer->at("legs").get<int>(), 99);
+  EXPECT_TRUE(answer->at("tame").is_boolean());
+  EXPECT_EQ(completion->finish, FinishReason::Stop);
+  // A narrow head gives the same bits as a whole one.
+  ASSERT_EQ(completion->tokens.size(), audited->tokens.size());
+  for (std::size_t i = 0; i < completion->tokens.size(); ++i) {
+    EXPECT_EQ(completion->tokens[i].chosen.id, audited->tokens[i].chosen.id);
+    EXPECT_EQ(completion->tokens[i].chosen.logprob, audited->tokens[i].chosen.logprob);
+  }
+  ASSERT_TRUE(audited->format_audit);
+  EXPECT_GT(audited->format_audit->forced, 0);
+  EXPECT_EQ(audited->format_audit->audited + audited->format_audit->forced,
+            audited->format_audit->tokens);
+  EXPECT_GT(audited->format_audit->removed_probability, 0);
+  EXPECT_EQ(completion->format_audit->audited, 0);
+}
+
+TEST_F(EmbeddedModelTest, AFormatThatCannotBeReadIsAnError) {
+  auto request = ask("Hello");
+  request.format = OutputFormat{OutputFormat::Kind::Regex, "("};
+  const auto completion = model_->complete(request, {});
+  ASSERT_FALSE(completion);
+  EXPECT_EQ(completion.error().kind, ErrorKind::Invalid);
+  EXPECT_THAT(completion.error().message, HasSubstr("regex"));
+}
+
+TEST_F(EmbeddedModelTest, AnAnswerThatIsExpectedComesInFewerStepsAndIsTheSame) {
+  auto request = ask("List the days of the week.");
+  request.tokens_max = 60;
+  const auto plain = model_->complete(request, {});
+  ASSERT_TRUE(plain);
+  std::vector<std::int32_t> ids;
+  for (const GeneratedToken& token : plain->tokens) {
+    ids.push_back(token.chosen.id);
+  }
+  request.draft_key = "days";
+  const std::vector<std::vector<std::int32_t>> expected = {ids};
+  model_->expect_answers("days", expected);
+  const auto before = model_->speculation();
+  const auto guessed = model_->complete(request, {});
+  const auto after = model_->speculation();
+
+  ASSERT_TRUE(guessed && before && after);
+  ASSERT_EQ(guessed->tokens.size(), plain->tokens.size());
+  for (std::size_t i = 0; i < plain->tokens.size(); ++i) {
+    EXPECT_EQ(guessed->tokens[i].chosen.id, plain->tokens[i].chosen.id);
+    EXPECT_EQ(guessed->tokens[i].chosen.logprob, plain->tokens[i].chosen.logprob);
+  }
+  EXPECT_GT(after->tokens_saved() - before->tokens_saved(), 20);
+}
+
 TEST_F(EmbeddedModelTest, RendersTheConversationToAsManyTokensAsLlamaCppDoes) {
   // llama-cpp-python 0.3.36, create_chat_completion.
   EXPECT_EQ(model_->complete(ask("What is the capital of France?"), {})->usage.prompt_tokens, 37);
