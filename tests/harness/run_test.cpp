@@ -270,8 +270,9 @@ TEST_F(RunTest, AReplayGuessesFromItsOwnTraceOnlyWhereAskedTo) {
   auto report = replay_trial(*reader, id, with, {.guess_from_trace = true}, {});
   ASSERT_TRUE(report) << report.error().message;
   EXPECT_TRUE(report->same);
-  ASSERT_EQ(with.expected_answers().size(), 1U);
-  const auto& [key, answers] = *with.expected_answers().begin();
+  const auto expected = with.expected_answers();
+  ASSERT_EQ(expected.size(), 1U);
+  const auto& [key, answers] = *expected.begin();
   EXPECT_EQ(answers, (std::vector<std::vector<std::int32_t>>{{1, 2, 3}, {1, 2, 3}}));
   ASSERT_EQ(with.requests().size(), 2U);
   for (const CompletionRequest& request : with.requests()) {
