@@ -53,6 +53,14 @@ TEST_P(GoldenTokens, GiveTheTextBack) {
     for (const char byte : to_valid_utf8(text)) {
       if (spoken.find(byte) != std::string::npos) expected += byte;
     }
+    if (GetParam() == "gemma3-270m") {
+      // The written space is a space.
+      if (!is_utf8(text)) continue;
+      for (const bool trusted : {false, true}) {
+        EXPECT_EQ(tokenizer_->decode(tokenizer_->encode(text, trusted)), with_plain_spaces(text));
+      }
+      continue;
+    }
     if (GetParam() == "llama-spm") {
       // Spaces that were put in front stay, and text with control tokens has several.
       if (text.empty() || !is_utf8(text)) continue;
