@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <map>
+#include <new>
 #include <optional>
 #include <set>
 #include <string_view>
@@ -115,24 +116,30 @@ std::span<const StoredSequence> last_that_fit(std::span<const StoredSequence> se
 
 }  // namespace
 
-Result<void> write_cache_file(const std::filesystem::path& path, const std::string& model_digest,
-                              const KvPageLayout& layout, std::span<const KvSequence> sequences) {
+namespace {
+
+std::string cache_content(const std::string& model_digest, const KvPageLayout& layout,
+                          std::span<const KvSequence> sequences) {
   std::map<const std::uint16_t*, std::uint32_t> numbers;
   std::string content(kMagic);
   const std::string described = description(model_digest, layout);
   put_u32(content, static_cast<std::uint32_t>(described.size()));
   content += described;
-  std::string pages;
+  std::vector<const std::uint16_t*> pages;
   for (const KvSequence& sequence : sequences) {
     for (const KvPage& page : sequence.pages()) {
       if (numbers.emplace(page.get(), static_cast<std::uint32_t>(numbers.size())).second) {
-        // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): halves as bytes
-        pages.append(reinterpret_cast<const char*>(page.get()), layout.bytes());
+        pages.push_back(page.get());
       }
     }
   }
-  put_u32(content, static_cast<std::uint32_t>(numbers.size()));
-  content += pages;
+  put_u32(content, static_cast<std::uint32_t>(pages.size()));
+  // Most of the file, so that it need not move while it grows.
+  content.reserve(content.size() + pages.size() * (layout.bytes() + 16 * kPageTokens));
+  for (const std::uint16_t* page : pages) {
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): halves as bytes
+    content.append(reinterpret_cast<const char*>(page), layout.bytes());
+  }
   put_u32(content, static_cast<std::uint32_t>(sequences.size()));
   for (const KvSequence& sequence : sequences) {
     put_u32(content, static_cast<std::uint32_t>(sequence.size()));
@@ -145,8 +152,20 @@ Result<void> write_cache_file(const std::filesystem::path& path, const std::stri
   }
   const Digest digest = sha256(content);
   content.append(digest.bytes.begin(), digest.bytes.end());
-  auto written = write_file_atomically(path, content);
-  return written ? Result<void>{} : written.error().during("writing " + path.string());
+  return content;
+}
+
+}  // namespace
+
+Result<void> write_cache_file(const std::filesystem::path& path, const std::string& model_digest,
+                              const KvPageLayout& layout, std::span<const KvSequence> sequences) {
+  const std::string step = "writing " + path.string();
+  try {
+    auto written = write_file_atomically(path, cache_content(model_digest, layout, sequences));
+    return written ? Result<void>{} : written.error().during(step);
+  } catch (const std::bad_alloc&) {
+    return unavailable("out of memory").during(step);
+  }
 }
 
 Result<std::vector<KvSequence>> read_cache_file(const std::filesystem::path& path,

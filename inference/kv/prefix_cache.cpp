@@ -4,14 +4,11 @@
 #include <utility>
 
 namespace trialwright {
-namespace {
 
 int common_prefix(std::span<const std::int32_t> a, std::span<const std::int32_t> b) {
   const auto [end, ignored] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
   return static_cast<int>(end - a.begin());
 }
-
-}  // namespace
 
 PrefixCache::PrefixCache(KvPagePool& pool) : pool_(pool), root_(std::make_unique<Node>()) {
   root_->count = kPageTokens;

@@ -10,6 +10,9 @@
 
 namespace trialwright {
 
+/// How many tokens two texts have in common from the start.
+int common_prefix(std::span<const std::int32_t> a, std::span<const std::int32_t> b);
+
 /// The sequences that were computed of late, as a tree of their pages: what two of them have in
 /// common from the start is held once (RadixAttention; Zheng et al., 2023, arXiv 2312.07104,
 /// section 3). A request goes on from the longest prefix that is known, and copies nothing but the

@@ -369,7 +369,16 @@ Result<HeldPrefix> Engine::hold(std::span<const std::int32_t> ids, std::stop_tok
     return checked.error();
   }
   const int size = static_cast<int>(ids.size());
-  ReadJob job(ids, {.first_logits = size, .reusable = size, .stop = std::move(stop)}, {});
+  std::optional<KvSequence> known;
+  state_->scheduler->with_cache([&](PrefixCache& cache) {
+    if (cache.known(ids) == size) {
+      known = cache.take(ids);
+    }
+  });
+  if (known) {
+    return HeldPrefix(std::make_shared<const KvSequence>(std::move(*known)));
+  }
+  ReadJob job(ids, {.first_logits = size, .reusable = size - 1, .stop = std::move(stop)}, {});
   job.keeps_sequence = true;
   if (auto read = state_->read(job); !read) {
     return read.error();

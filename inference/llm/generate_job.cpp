@@ -49,6 +49,10 @@ bool GenerateJob::full() const {
   return static_cast<int>(generation_.tokens.size()) >= tokens_max_;
 }
 
+bool GenerateJob::ended() const {
+  return request_.constraint != nullptr && request_.constraint->ended();
+}
+
 bool GenerateJob::reading() const { return generation_.tokens.empty() && pending() > 1; }
 
 Job::Step GenerateJob::next(const Room& room) {
@@ -89,6 +93,7 @@ void GenerateJob::guess(int guesses_max, int rows_beside) {
   if (guesses_max < 1) {
     return;
   }
+  request_.drafter->expect_rows_beside(rows_beside);
   request_.drafter->draft(context_, guesses_max, draft_);
   guesses_ = std::min(guesses_max, depth_.choose(draft_.confidence, rows_beside));
   // A record of another model may hold ids that this one does not have.
@@ -107,7 +112,7 @@ void GenerateJob::choose(std::span<const float> logits) {
   const auto vocabulary = logits.size() / static_cast<std::size_t>(logit_rows_);
   const std::size_t before = context_.size();
   int came_true = 0;
-  while (!full()) {
+  while (!full() && !ended()) {
     const auto row = static_cast<std::size_t>(came_true);
     if (!choose_one(logits.subspan(row * vocabulary, vocabulary))) {
       return;
@@ -142,8 +147,7 @@ bool GenerateJob::choose_one(std::span<const float> logits) {
     }
     request_.constraint->accept(choice.token.chosen.id);
   }
-  context_.push_back(choice.token.chosen.id);
-  generation_.tokens.push_back(choice.token);
+  take(choice.token);
   return true;
 }
 
@@ -156,8 +160,16 @@ void GenerateJob::audit(std::span<const float> logits, const Allowed& allowed,
   seen.removed_probability += 1 - std::exp(choice.normalizer - free.normalizer);
 }
 
+void GenerateJob::take(const GeneratedToken& token) {
+  context_.push_back(token.chosen.id);
+  generation_.tokens.push_back(token);
+  if (generation_.format_audit) {
+    audits_.push_back(*generation_.format_audit);
+  }
+}
+
 void GenerateJob::follow_forced() {
-  if (request_.constraint == nullptr || request_.constraint->ended()) {
+  if (request_.constraint == nullptr || ended()) {
     return;
   }
   const auto forced = request_.constraint->forced();
@@ -167,11 +179,10 @@ void GenerateJob::follow_forced() {
       return;
     }
     request_.constraint->accept(id);
-    context_.push_back(id);
-    // Nothing else was possible, so its probability was 1.
-    generation_.tokens.push_back({.chosen = {id, 0.0}, .alternatives = {}});
     ++generation_.format_audit->tokens;
     ++generation_.format_audit->forced;
+    // Nothing else was possible, so its probability was 1.
+    take({.chosen = {id, 0.0}, .alternatives = {}});
   }
 }
 
@@ -185,8 +196,15 @@ bool GenerateJob::deliver() {
     if (request_.on_token && !request_.on_token(token)) {
       generation_.finish = FinishReason::Stop;
       generation_.tokens.resize(delivered_);
+      if (!audits_.empty()) {
+        generation_.format_audit = audits_[delivered_ - 1];
+      }
       return false;
     }
+  }
+  if (ended()) {
+    generation_.finish = FinishReason::Stop;
+    return false;
   }
   return !full();
 }

@@ -49,6 +49,9 @@ class GenerateJob final : public Job {
   /// Tokens of the context whose keys and values are not there yet.
   [[nodiscard]] int pending() const;
   [[nodiscard]] bool full() const;
+  /// The constraint says that nothing more may come.
+  [[nodiscard]] bool ended() const;
+  void take(const GeneratedToken& token);
   void guess(int guesses_max, int rows_beside);
   std::span<const std::uint64_t> few_allowed();
   /// Chooses one token after all others; false if that cannot be done.
@@ -67,6 +70,7 @@ class GenerateJob final : public Job {
   Sampler sampler_;
   Generation generation_;
   std::vector<std::int32_t> context_;  ///< The prompt and all that was chosen.
+  std::vector<FormatAudit> audits_;    ///< After each chosen token, with a constraint.
   std::size_t delivered_ = 0;          ///< Of the chosen tokens.
   Draft draft_;
   int guesses_ = 0;                     ///< In the step that is being computed.

@@ -1,6 +1,7 @@
 #include "inference/llm/memory_plan.h"
 
 #include "base/text.h"
+
 namespace trialwright {
 namespace {
 

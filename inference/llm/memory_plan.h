@@ -10,11 +10,11 @@ namespace trialwright {
 /// What running a model takes of memory, looked at before anything is loaded.
 struct MemoryPlan {
   struct Item {
-    std::string what;  ///< For people: "weights, repacked".
+    std::string what;  ///< For people: "weights".
     std::uint64_t bytes = 0;
   };
 
-  /// Without these the model does not run; in the order of size of their cause, not their bytes.
+  /// Without these the model does not run; in the order in which they are made.
   std::vector<Item> items;
   /// Pages of keys and values that may be filled beside that; the smallest sequence's are an item.
   std::uint64_t cache_bytes = 0;

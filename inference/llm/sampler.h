@@ -46,8 +46,8 @@ class Sampler {
   /// The token to put at `context.size()`. It depends only on the arguments and on what the sampler
   /// was made with.
   ///
-  /// logits        one a token of the vocabulary; those of tokens that are not allowed are not
-  /// read. allowed       at least one token. Log-probabilities are those among the allowed tokens.
+  /// logits        one a token of the vocabulary; those not allowed are not read.
+  /// allowed       at least one token. Log-probabilities are those among them.
   /// context       all tokens so far; the repetition penalty looks at the latest.
   /// alternatives  how many likely tokens to report beside the chosen one.
   Choice choose(std::span<const float> logits, const Allowed& allowed,

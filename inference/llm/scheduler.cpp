@@ -12,11 +12,6 @@ namespace {
 /// A prompt is read in stretches of at least so many tokens, however many others share a step.
 constexpr int kStretchMin = 32;
 
-int common_prefix(std::span<const std::int32_t> a, std::span<const std::int32_t> b) {
-  const auto [end, ignored] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
-  return static_cast<int>(end - a.begin());
-}
-
 std::span<const std::int32_t> reusable_ids(const Job& job) {
   return job.prompt().first(static_cast<std::size_t>(job.reusable()));
 }
@@ -143,6 +138,7 @@ void Scheduler::begin(Job& job) {
 
 void Scheduler::step() {
   planned_.clear();
+  were_reading_.clear();
   segments_.clear();
   int rows_left = limits_.rows_max;
   int logit_rows_left = limits_.logit_rows_max;
@@ -158,9 +154,11 @@ void Scheduler::step() {
   }
   std::erase_if(running_, [&](const Entry& entry) {
     Job& job = *entry.job;
-    const bool took_part = std::find(planned_.begin(), planned_.end(), &job) != planned_.end();
+    const auto place = static_cast<std::size_t>(std::find(planned_.begin(), planned_.end(), &job) -
+                                                planned_.begin());
+    const bool took_part = place < planned_.size();
     const bool ends = job.error || (took_part && !job.deliver()) || job.error;
-    if (took_part && !job.error && job.reading() && job.reusable() > 0) {
+    if (took_part && !job.error && were_reading_[place] && job.reusable() > 0) {
       cache_.keep_whole_pages(*job.sequence);
     }
     if (ends) {
@@ -177,15 +175,18 @@ bool Scheduler::plan(Job& job, int& rows_left, int& logit_rows_left) {
   if (!first && (logit_rows_left < 1 || (job.reading() && rows_left < kStretchMin))) {
     return false;
   }
+  const bool reading = job.reading();
   const int others = static_cast<int>(running_.size() - planned_.size()) - 1;
+  // One row is left to each of the others, however many guesses this one has.
   const Job::Step step = job.next({.rows = std::max(1, rows_left),
-                                   .logit_rows = std::max(1, logit_rows_left),
+                                   .logit_rows = std::max(1, logit_rows_left - others),
                                    .rows_beside = limits_.rows_max - rows_left + others});
   if (!make_room(job, static_cast<int>(step.ids.size()))) {
     return false;
   }
   segments_.push_back({step.ids, &*job.sequence, step.logit_rows, step.narrow});
   planned_.push_back(&job);
+  were_reading_.push_back(reading);
   rows_left -= static_cast<int>(step.ids.size());
   logit_rows_left -= step.logit_rows;
   return true;
@@ -214,7 +215,11 @@ void Scheduler::compute() {
   }
   pool_.parallel_for(static_cast<int>(planned_.size()), [&](int i) {
     const auto index = static_cast<std::size_t>(i);
-    planned_[index]->choose(segments_[index].logits);
+    try {
+      planned_[index]->choose(segments_[index].logits);
+    } catch (const std::bad_alloc&) {
+      planned_[index]->error = unavailable("out of memory while choosing");
+    }
   });
 }
 

@@ -76,9 +76,10 @@ class Scheduler {
   // Of the working thread alone.
   PrefixCache cache_;
   std::deque<Entry> waiting_;
-  std::vector<Entry> running_;  ///< In the order in which they began.
-  int charged_pages_ = 0;       ///< That running jobs may come to need.
-  std::vector<Job*> planned_;   ///< For this step, in the order of the segments.
+  std::vector<Entry> running_;      ///< In the order in which they began.
+  int charged_pages_ = 0;           ///< That running jobs may come to need.
+  std::vector<Job*> planned_;       ///< For this step, in the order of the segments.
+  std::vector<bool> were_reading_;  ///< Whether each of them was, before the step.
   std::vector<ForwardSegment> segments_;
 
   std::mutex mutex_;  ///< Of all below.

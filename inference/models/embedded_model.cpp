@@ -14,7 +14,6 @@
 #include "inference/models/output_grammars.h"
 #include "inference/models/text_stream.h"
 #include "inference/safetensors/model_folder.h"
-#include "inference/spec/draft_model.h"
 
 namespace trialwright {
 namespace {
@@ -67,30 +66,11 @@ Result<void> check_request(const CompletionRequest& request) {
   return {};
 }
 
-/// Null where none is wanted.
-Result<std::unique_ptr<Engine>> load_draft_model(const EmbeddedModelOptions& options,
-                                                 const Tokenizer& tokenizer) {
-  if (options.draft_model.empty()) {
-    return std::unique_ptr<Engine>();
-  }
-  auto file = GgufFile::open(options.draft_model);
-  if (!file) {
-    return file.error();
-  }
-  auto small_tokenizer = Tokenizer::load(*file);
-  if (!small_tokenizer) {
-    return small_tokenizer.error();
-  }
-  if (auto same = check_same_vocabulary(tokenizer, *small_tokenizer); !same) {
-    return same.error().during(options.draft_model.string());
-  }
-  EngineOptions small = options.engine;
-  small.context_tokens_max = 0;
-  auto engine = Engine::load(std::move(*file), small);
-  if (!engine) {
-    return engine.error();
-  }
-  return std::make_unique<Engine>(std::move(*engine));
+/// Texts are continued as they stand, so no tool is called in them.
+CompletionRequest without_tools(const CompletionRequest& request) {
+  CompletionRequest plain = request;
+  plain.tools.clear();
+  return plain;
 }
 
 }  // namespace
@@ -180,6 +160,10 @@ Result<std::unique_ptr<EmbeddedModel>> EmbeddedModel::load(const std::filesystem
   if (!engine) {
     return engine.error();
   }
+  if (tokenizer->size() > engine->vocabulary()) {
+    return invalid(path.string() + " names " + std::to_string(tokenizer->size()) +
+                   " tokens, but has weights for " + std::to_string(engine->vocabulary()));
+  }
   // Only now: it reads the whole file, which a model that cannot run is not worth.
   auto digest =
       digest_model_files(path, options.digest_folder.empty() ? user_cache_folder() / "digests"
@@ -187,7 +171,7 @@ Result<std::unique_ptr<EmbeddedModel>> EmbeddedModel::load(const std::filesystem
   if (!digest) {
     return digest.error();
   }
-  auto small = load_draft_model(options, *tokenizer);
+  auto small = load_draft_engine(options.draft_model, options.engine, *tokenizer);
   if (!small) {
     return small.error();
   }
@@ -434,7 +418,7 @@ Result<Completion> EmbeddedModel::continue_text(std::string_view text,
   if (auto checked = check_request(request); !checked) {
     return checked.error();
   }
-  return state_->run(state_->encode(text), request, stop);
+  return state_->run(state_->encode(text), without_tools(request), stop);
 }
 
 EncodedText EmbeddedModel::encode_text(std::string_view text) const {
@@ -455,7 +439,7 @@ Result<Completion> EmbeddedModel::continue_ids(std::span<const std::int32_t> pro
   if (auto checked = check_request(request); !checked) {
     return checked.error();
   }
-  return state_->run({prompt.begin(), prompt.end()}, request, stop);
+  return state_->run({prompt.begin(), prompt.end()}, without_tools(request), stop);
 }
 
 Result<std::vector<GeneratedToken>> EmbeddedModel::prompt_logprobs(

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "inference/safetensors/model_folder.h"
 #include "inference/spec/draft_model.h"
 #include "inference/spec/prompt_lookup.h"
 #include "inference/spec/suffix_drafter.h"
@@ -50,6 +51,35 @@ void Guesses::expect(std::string_view draft_key,
 SpeculationStats Guesses::total() const {
   const std::scoped_lock lock(mutex_);
   return total_;
+}
+
+Result<std::unique_ptr<Engine>> load_draft_engine(const std::filesystem::path& path,
+                                                  const EngineOptions& options,
+                                                  const Tokenizer& tokenizer) {
+  if (path.empty()) {
+    return std::unique_ptr<Engine>();
+  }
+  constexpr std::string_view kStep = "loading the draft model";
+  auto file = open_model_files(path);
+  if (!file) {
+    return file.error().during(kStep);
+  }
+  auto small_tokenizer = Tokenizer::load(*file);
+  if (!small_tokenizer) {
+    return small_tokenizer.error().during(kStep);
+  }
+  if (auto same = check_same_vocabulary(tokenizer, *small_tokenizer); !same) {
+    return same.error().during(path.string());
+  }
+  EngineOptions small = options;
+  small.context_tokens_max = 0;
+  // The large model's conversations need the memory more.
+  small.cache_bytes_max = options.cache_bytes_max / 4;
+  auto engine = Engine::load(std::move(*file), small);
+  if (!engine) {
+    return engine.error().during(kStep);
+  }
+  return std::make_unique<Engine>(std::move(*engine));
 }
 
 }  // namespace trialwright

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -11,6 +12,7 @@
 #include "inference/spec/answer_store.h"
 #include "inference/spec/best_of_drafters.h"
 #include "inference/spec/speculation_stats.h"
+#include "inference/token/tokenizer.h"
 
 namespace trialwright {
 
@@ -47,5 +49,11 @@ class Guesses {
   mutable std::mutex mutex_;  ///< Of `total_`.
   SpeculationStats total_;
 };
+
+/// The engine of a small model to guess with; null where `path` is empty.
+/// Errors: as Engine::load; Invalid if its vocabulary is not that of `tokenizer`.
+Result<std::unique_ptr<Engine>> load_draft_engine(const std::filesystem::path& path,
+                                                  const EngineOptions& options,
+                                                  const Tokenizer& tokenizer);
 
 }  // namespace trialwright

@@ -82,31 +82,48 @@ Result<std::unique_ptr<TokenConstraint>> OutputGrammars::constraint(const std::s
       std::make_unique<GrammarConstraint>(std::move(*found), text_encoder(tokenizer_)));
 }
 
-Result<std::shared_ptr<TokenGrammar>> OutputGrammars::grammar(const std::string& key,
-                                                              const Compile& compile) {
+std::shared_ptr<TokenGrammar> OutputGrammars::known(const std::string& key) {
   const std::scoped_lock lock(mutex_);
-  if (const auto known = grammars_.find(key); known != grammars_.end()) {
-    used_.splice(used_.begin(), used_, std::find(used_.begin(), used_.end(), key));
-    return known->second;
+  const auto found = grammars_.find(key);
+  if (found == grammars_.end()) {
+    return nullptr;
   }
+  used_.splice(used_.begin(), used_, std::find(used_.begin(), used_.end(), key));
+  return found->second;
+}
+
+std::shared_ptr<const TokenTrie> OutputGrammars::trie() {
+  const std::scoped_lock lock(mutex_);
   if (!trie_) {
     trie_ = TokenTrie::build(tokenizer_);
   }
+  return trie_;
+}
+
+Result<std::shared_ptr<TokenGrammar>> OutputGrammars::grammar(const std::string& key,
+                                                              const Compile& compile) {
+  if (auto found = known(key)) {
+    return found;
+  }
+  // Without the lock: a large grammar must not hold up those that are known.
   auto texts = compile();
   if (!texts) {
     return texts.error();
   }
-  auto made = TokenGrammar::create(std::move(*texts), trie_, turn_ends(tokenizer_));
+  auto made = TokenGrammar::create(std::move(*texts), trie(), turn_ends(tokenizer_));
   if (!made) {
     return made.error();
   }
-  if (used_.size() == kKeptMax) {
-    grammars_.erase(used_.back());
-    used_.pop_back();
+  const std::scoped_lock lock(mutex_);
+  const auto [place, is_new] = grammars_.emplace(key, *made);
+  if (is_new) {
+    used_.push_front(key);
+    if (used_.size() > kKeptMax) {
+      grammars_.erase(used_.back());
+      used_.pop_back();
+    }
   }
-  used_.push_front(key);
-  grammars_.emplace(key, *made);
-  return *made;
+  return place->second;
 }
 
 }  // namespace trialwright

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -40,6 +41,9 @@ class OutputGrammars {
 
   Result<std::unique_ptr<TokenConstraint>> constraint(const std::string& key,
                                                       const Compile& compile);
+  /// Null if it is not known.
+  std::shared_ptr<TokenGrammar> known(const std::string& key);
+  std::shared_ptr<const TokenTrie> trie();
   Result<std::shared_ptr<TokenGrammar>> grammar(const std::string& key, const Compile& compile);
 
   const Tokenizer& tokenizer_;

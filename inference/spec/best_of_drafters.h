@@ -67,8 +67,7 @@ class BestOfDrafters final : public Drafter {
   /// sources  on a tie the first one's draft is taken. `depth` and `clock` outlive this.
   BestOfDrafters(std::vector<DraftSource> sources, DraftDepth& depth, const Clock& clock);
 
-  /// Rows that are computed for others in the steps to come.
-  void expect_rows_beside(int rows) { rows_beside_ = rows; }
+  void expect_rows_beside(int rows) override { rows_beside_ = rows; }
 
   void draft(std::span<const std::int32_t> context, int tokens_max, Draft& draft) override;
 

@@ -19,8 +19,8 @@ Result<void> check_same_vocabulary(const Tokenizer& target, const Tokenizer& sma
 /// The small model chooses greedily, and the probability that it gives a token is the confidence.
 /// Its engine keeps the keys and values of the context, so that a call computes only what is new
 /// and the guesses. Several requests may share one engine, each with a drafter of its own: they are
-/// computed together. Where the small model cannot go on, for example because the context is longer
-/// than its own, nothing is guessed.
+/// asked one after the other. Where the small model cannot go on, for example because the context
+/// is longer than its own, nothing is guessed.
 class DraftModel final : public Drafter {
  public:
   /// A draft ends before the product of its confidences falls below this.

@@ -23,6 +23,10 @@ class Drafter {
  public:
   virtual ~Drafter() = default;
 
+  /// About how many rows are computed for others in the step to come: what a guess may cost depends
+  /// on it.
+  virtual void expect_rows_beside(int /*rows*/) {}
+
   /// Guesses up to `tokens_max` tokens after `context` (prompt and all that was generated), which
   /// only grows from call to call. Nothing where there is nothing to guess from. `draft` is
   /// overwritten.

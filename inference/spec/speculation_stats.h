@@ -24,8 +24,8 @@ struct SpeculationStats {
   /// Guesses that were kept: each is a step that need not be made.
   [[nodiscard]] std::int64_t tokens_saved() const;
 
-  /// "saved 120 of 320 steps (37.5 %); 120 of 160 guesses kept; by position 90 80 70 60 %", with the
-  /// first eight positions; "nothing was guessed" where that is so.
+  /// "saved 120 of 320 steps (37.5 %); 120 of 160 guesses kept; by position 90 80 70 60 %", with
+  /// the first eight positions; "nothing was guessed" where that is so.
   [[nodiscard]] std::string line() const;
   /// The numbers by their names, without derived ones.
   [[nodiscard]] Json json() const;
