@@ -1,15 +1,19 @@
 #include "base/json.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
+#include <vector>
 
 namespace trialwright {
 
 namespace {
 
-/// True if brackets outside strings nest deeper than `depth_max`. Looked at before parsing, because
-/// values are destroyed recursively.
-bool too_deep(std::string_view text, int depth_max) {
-  int depth = 0;
+/// What is too much about the text: brackets outside strings that nest deeper than `depth_max`, or
+/// more than `members_max` colons between two of them. Looked at before parsing, because values are
+/// destroyed recursively and members are looked up one by one.
+std::optional<Error> excess(std::string_view text, int depth_max, std::size_t members_max) {
+  std::vector<std::size_t> members;  // Of each value that is open.
   bool in_string = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
@@ -21,12 +25,17 @@ bool too_deep(std::string_view text, int depth_max) {
     } else if (c == '"') {
       in_string = true;
     } else if (c == '[' || c == '{') {
-      if (++depth > depth_max) return true;
-    } else if (c == ']' || c == '}') {
-      --depth;
+      if (std::cmp_greater_equal(members.size(), depth_max)) {
+        return invalid("JSON is nested too deeply");
+      }
+      members.push_back(0);
+    } else if ((c == ']' || c == '}') && !members.empty()) {
+      members.pop_back();
+    } else if (c == ':' && !members.empty() && ++members.back() > members_max) {
+      return invalid("a JSON object has more than " + std::to_string(members_max) + " members");
     }
   }
-  return false;
+  return std::nullopt;
 }
 
 const Json* find(const Json& object, std::string_view key) {
@@ -41,8 +50,8 @@ Error wrong_type(std::string_view key, std::string_view type) {
 
 }  // namespace
 
-Result<Json> parse_json(std::string_view text, int depth_max) {
-  if (too_deep(text, depth_max)) return invalid("JSON is nested too deeply");
+Result<Json> parse_json(std::string_view text, int depth_max, std::size_t members_max) {
+  if (auto error = excess(text, depth_max, members_max)) return *std::move(error);
   try {
     return Json::parse(text);
   } catch (const nlohmann::json::parse_error& error) {

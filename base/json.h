@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -16,10 +18,15 @@ using Json = nlohmann::ordered_json;
 inline constexpr int kJsonDepthMax = 128;
 /// And one that we wrote, with a value from outside somewhere inside it.
 inline constexpr int kOwnJsonDepthMax = 512;
+/// How many members an object may have where a stranger sends it. An object with its keys in order
+/// looks each new key up among those before it, so its time grows with the square of their number.
+inline constexpr std::size_t kStrangersMembersMax = 4096;
 
 /// Reads one JSON value. Errors: Invalid, with the line and the number of the byte in the whole
-/// text, or because the value is nested deeper than `depth_max`.
-Result<Json> parse_json(std::string_view text, int depth_max = kJsonDepthMax);
+/// text, or because the value is nested deeper than `depth_max` or one of its objects has more than
+/// `members_max` members.
+Result<Json> parse_json(std::string_view text, int depth_max = kJsonDepthMax,
+                        std::size_t members_max = SIZE_MAX);
 
 /// One line of JSON; ill-formed UTF-8 becomes U+FFFD.
 std::string to_text(const Json& json);

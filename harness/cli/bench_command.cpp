@@ -9,6 +9,7 @@
 #include "harness/cli/open_model.h"
 #include "harness/cli/signals.h"
 #include "inference/llm/cores.h"
+#include "inference/safetensors/model_folder.h"
 
 namespace trialwright {
 
@@ -92,10 +93,10 @@ Result<void> measure(const std::string& name, const BenchPlan& plan, const Conso
   const SystemClock clock;
   bool first = true;
   for (const int threads : plan.threads) {
-    auto file = GgufFile::open(*path);
+    auto file = open_model_files(*path);
     if (!file) return file.error();
     BenchRow row;
-    row.model = path->filename().string();
+    row.model = last_part(*path).string();
     row.work = work_of(*file);
     row.threads = threads;
     // The roof first: afterwards the model's weights would be in the way.

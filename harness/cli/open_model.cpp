@@ -143,6 +143,11 @@ Result<std::filesystem::path> model_file(const std::string& name) {
   return resolve_model(*catalog, name, models_folder());
 }
 
+std::filesystem::path last_part(const std::filesystem::path& path) {
+  const std::filesystem::path whole = std::filesystem::absolute(path).lexically_normal();
+  return whole.has_filename() ? whole.filename() : whole.parent_path().filename();
+}
+
 std::string rooted_model_name(const std::string& name) {
   if (is_endpoint(name)) return name;
   const bool scripted = name.starts_with(kScripted);

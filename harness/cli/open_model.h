@@ -32,6 +32,9 @@ Result<Catalog> user_catalog();
 /// The file of a model that is named, or is a file itself. Errors: as resolve_model.
 Result<std::filesystem::path> model_file(const std::string& name);
 
+/// The last part of a model's path; a folder has one even if a slash or a dot ends its path.
+std::filesystem::path last_part(const std::filesystem::path& path);
+
 /// The same model's name from any folder: files become absolute paths.
 std::string rooted_model_name(const std::string& name);
 

@@ -263,8 +263,8 @@ std::vector<Command> run_commands() {
   std::vector<Flag> flags = selection_flags();
   add(flags,
       {{"model", "MODEL",
-        "A name of 'models list', a GGUF file, http://HOST/v1#NAME, or "
-        "scripted:FILE; qwen2.5-coder-1.5b if left out.",
+        "A name of 'models list', a GGUF file or a folder with Safetensors, "
+        "http://HOST/v1#NAME, or scripted:FILE; qwen2.5-coder-1.5b if left out.",
         'm', false},
        {"agent", "KIND", "model, nothing or reference: the two baselines need no model.", '\0',
         false},

@@ -53,6 +53,7 @@ Result<ServeSettings> read_settings(const Arguments& arguments) {
   settings.http.host = arguments.text("host", settings.http.host);
   settings.http.port = static_cast<int>(*port);
   settings.http.body_bytes_max = static_cast<std::size_t>(*body);
+  settings.http.reply_within = settings.service.time_max + settings.http.write_within;
   settings.http.local_names_only =
       is_loopback_name(settings.http.host) && settings.service.key.empty();
   return settings;
@@ -62,10 +63,14 @@ Result<std::unique_ptr<Model>> load(const std::string& name, const ServeSettings
   if (is_endpoint(name) || name.starts_with("scripted:")) return open_model(name, settings.model);
   auto path = model_file(name);
   if (!path) return path.error();
-  // Clients name the model, so a file goes by its name without the folder.
-  const bool is_file = name.find('/') != std::string::npos || name.ends_with(".gguf");
+  // Clients name the model, so a file or folder goes by its name without the folders around it.
+  const bool is_path = name.find('/') != std::string::npos || name.ends_with(".gguf");
   EmbeddedModelOptions options = settings.model;
-  options.name = is_file ? path->stem().string() : name;
+  options.name = name;
+  if (is_path) {
+    const std::filesystem::path last = last_part(*path);
+    options.name = last.extension() == ".gguf" ? last.stem().string() : last.string();
+  }
   auto model = EmbeddedModel::load(*path, options);
   if (!model) return model.error();
   return std::unique_ptr<Model>(*std::move(model));

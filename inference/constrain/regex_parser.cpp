@@ -153,7 +153,7 @@ class RegexParser {
     const std::size_t begin = at_;
     if (take('(')) return group(depth);
     if (take('[')) return Expression::one_of(char_class());
-    if (take('\\')) return Expression::one_of(escape());
+    if (take('\\')) return Expression::one_of(escape(false));
     if (take('.')) {
       CharSet line_ends = CharSet::of({{'\n', '\n'}});
       if (dialect_ == RegexDialect::JsonSchema) {
@@ -200,14 +200,14 @@ class RegexParser {
       }
       if (next_is("[:")) fail("POSIX classes are not supported");
       const std::size_t place = at_;
-      const CharSet first = class_member();
+      const CharSet first = class_member(inverted);
       if (error_ || !next_is("-") || next_is("-]")) {
         set.add(first);
         continue;
       }
       take('-');
       if (at_ >= pattern_.size()) break;
-      const CharSet last = class_member();
+      const CharSet last = class_member(inverted);
       if (error_) break;
       const auto from = first.ranges();
       const auto to = last.ranges();
@@ -223,13 +223,17 @@ class RegexParser {
     return inverted ? set.inverted() : set;
   }
 
-  CharSet class_member() {
-    if (take('\\')) return escape();
+  CharSet class_member(bool inverted) {
+    if (take('\\')) return escape(inverted);
     const char32_t c = take_char();
     return CharSet::of({{c, c}});
   }
 
-  CharSet escape() {
+  /// inverted  what is returned says which characters may not be there.
+  ///
+  /// Validators differ in what they take for white space (ECMA-262 or RE2), so of a schema's
+  /// pattern we allow only what is, or is not, white space to all.
+  CharSet escape(bool inverted) {
     const std::size_t begin = at_ - 1;
     if (at_ >= pattern_.size()) {
       fail_at(begin, "nothing follows the backslash");
@@ -255,9 +259,9 @@ class RegexParser {
       case 'W':
         return set(word_chars().inverted());
       case 's':
-        return set(re2_spaces());
+        return set(schema && inverted ? ecma_spaces() : re2_spaces());
       case 'S':
-        return set((schema ? ecma_spaces() : re2_spaces()).inverted());
+        return set((schema && !inverted ? ecma_spaces() : re2_spaces()).inverted());
       case 't':
         return one('\t');
       case 'n':

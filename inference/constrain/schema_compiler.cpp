@@ -38,10 +38,6 @@ const std::vector<TypeKeywords>& type_keywords() {
 constexpr std::array<std::string_view, 8> kOfAllTypes = {"type",  "enum",  "const", "nullable",
                                                          "anyOf", "oneOf", "allOf", "$ref"};
 
-bool is_annotation(std::string_view key) {
-  return std::ranges::find(kAnnotations, key) != kAnnotations.end();
-}
-
 /// The type that a keyword is about, or nothing if it is about all or about none.
 std::string_view type_of_keyword(std::string_view key) {
   for (const auto& [type, keywords] : type_keywords()) {
@@ -63,12 +59,16 @@ bool has_type(const Json& value, std::string_view type) {
 Json without(const Json& schema, std::string_view key) {
   Json rest = Json::object();
   for (const auto& [name, value] : schema.items()) {
-    if (name != key && !is_annotation(name)) rest[name] = value;
+    if (name != key && !is_schema_annotation(name)) rest[name] = value;
   }
   return rest;
 }
 
 }  // namespace
+
+bool is_schema_annotation(std::string_view key) {
+  return std::ranges::find(kAnnotations, key) != kAnnotations.end();
+}
 
 SchemaCompiler::SchemaCompiler(JsonText& text, const Json& document, std::string place)
     : text_(text), document_(document), place_(std::move(place)) {}
@@ -103,7 +103,7 @@ RuleId SchemaCompiler::rule_for(const Json& schema, const std::string& place) {
 StateId SchemaCompiler::value(StateId from, const Json& schema, const std::string& place) {
   if (schema.is_boolean()) return written_out(from, schema, place);
   const auto is_simple = [](const auto& item) {
-    return is_annotation(item.key()) || item.key() == "nullable" ||
+    return is_schema_annotation(item.key()) || item.key() == "nullable" ||
            (item.key() == "type" && item.value() != "object" && item.value() != "array");
   };
   bool simple = schema.is_object();
@@ -367,7 +367,7 @@ StateId SchemaCompiler::array(StateId from, const Json& schema, const std::strin
 
 void SchemaCompiler::check_keywords(const Json& schema, const std::string& place) {
   for (const auto& [key, unused] : schema.items()) {
-    const bool known = is_annotation(key) || !type_of_keyword(key).empty() ||
+    const bool known = is_schema_annotation(key) || !type_of_keyword(key).empty() ||
                        std::ranges::find(kOfAllTypes, key) != kOfAllTypes.end();
     // A format of numbers, such as "int32", says how to store them.
     if (!known) fail(place, "the keyword \"" + key + "\" is not supported");

@@ -11,6 +11,9 @@
 
 namespace trialwright {
 
+/// Whether a keyword says something about values without restricting them.
+bool is_schema_annotation(std::string_view key);
+
 /// Makes the rules of one schema document.
 ///
 /// Equal subschemas are one rule, which is also how recursion ends. Where a schema leaves more open
@@ -65,6 +68,7 @@ class SchemaCompiler {
   void merge_keyword(Json& into, const std::string& key, const Json& value,
                      const std::string& place);
   void check_closed(const Json& a, const Json& b, const std::string& place);
+  void check_items(const Json& a, const Json& b, const std::string& place);
 
   JsonText& text_;
   const Json& document_;

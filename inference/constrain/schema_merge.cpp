@@ -44,6 +44,17 @@ bool closes(const Json& schema) {
   return schema.contains("additionalProperties") && schema["additionalProperties"] != Json(true);
 }
 
+/// Whether null, which `other` may allow, is allowed here too: because it is said, or because
+/// nothing is said about values at all.
+bool allows_null(const Json& schema, const Json& other) {
+  if (schema.contains("nullable")) return schema["nullable"] == Json(true);
+  if (!other.contains("nullable")) return true;
+  for (const auto& [key, unused] : schema.items()) {
+    if (!is_schema_annotation(key)) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 Json SchemaCompiler::flattened(const Json& schema, const std::string& place) {
@@ -83,7 +94,11 @@ Json SchemaCompiler::merged(const Json& a, const Json& b, const std::string& pla
   check_keywords(other, place);
   check_closed(all, other, place);
   check_closed(other, all, place);
+  check_items(all, other, place);
+  check_items(other, all, place);
+  const bool may_be_null = allows_null(all, other) && allows_null(other, all);
   for (const auto& [key, value] : other.items()) merge_keyword(all, key, value, place);
+  if (all.contains("nullable") && !may_be_null) all["nullable"] = false;
   if (all.contains("type") && all["type"].is_array() && all["type"].empty()) return false;
   return all;
 }
@@ -96,6 +111,14 @@ void SchemaCompiler::check_closed(const Json& a, const Json& b, const std::strin
     fail(place, "\"additionalProperties\" beside the property \"" + name +
                     "\" of another schema that must hold too is not supported");
   }
+}
+
+/// "items" alone is about all items, but beside "prefixItems" only about those that follow.
+void SchemaCompiler::check_items(const Json& a, const Json& b, const std::string& place) {
+  if (!a.contains("prefixItems") || b.contains("prefixItems")) return;
+  if (!b.contains("items") || b["items"] == Json(true)) return;
+  fail(place,
+       "\"prefixItems\" beside \"items\" of another schema that must hold too is not supported");
 }
 
 void SchemaCompiler::merge_keyword(Json& into, const std::string& key, const Json& value,

@@ -12,6 +12,9 @@ namespace {
 /// Up to here a float holds every whole number.
 constexpr std::size_t kMergesMax = std::size_t{1} << 24U;
 
+/// All ways to cut a token are tried, which takes time with the square of its length.
+constexpr std::size_t kTokenBytesMax = 4096;
+
 using TokenPlaces = std::unordered_map<std::string_view, std::size_t>;
 
 /// How many ways there are to cut the text into two tokens.
@@ -72,6 +75,10 @@ Result<std::vector<float>> scores_of_merges(const std::vector<std::string>& toke
   }
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     if (!mergeable[i]) continue;
+    if (tokens[i].size() > kTokenBytesMax) {
+      return not_sentence_piece(tokens[i],
+                                "has more than " + std::to_string(kTokenBytesMax) + " bytes");
+    }
     const std::size_t cuts = count_cuts(tokens[i], places);
     if (cuts != pairs[i]) {
       return not_sentence_piece(tokens[i], "has " + std::to_string(pairs[i]) +

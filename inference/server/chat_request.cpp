@@ -36,7 +36,7 @@ std::string read_content(FieldReader& fields, const std::string& path, Refusal& 
 Json read_arguments(FieldReader& function) {
   const std::string text = function.text("arguments", "");
   if (text.empty()) return Json::object();
-  auto arguments = parse_json(text);
+  auto arguments = parse_json(text, kJsonDepthMax, kStrangersMembersMax);
   if (arguments && arguments->is_object()) return *std::move(arguments);
   function.refuse("arguments", "must be a string that holds a JSON object");
   return Json::object();
@@ -172,6 +172,9 @@ std::variant<ChatRequest, ApiError> read_chat_request(const Json& body) {
   }
   completion.tools = read_tools(fields, refusal);
   read_tool_choice(fields, refusal, completion);
+  if (completion.must_call_tool && completion.format) {
+    fields.refuse("tool_choice", "asks for a call, which cannot have the form of another format");
+  }
   fields.only("parallel_tool_calls", true);
 
   // Both names bound the same; the context bounds what neither does.

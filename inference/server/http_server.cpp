@@ -46,6 +46,21 @@ std::string host_of(std::string header) {
   return header.substr(0, header.find(':'));
 }
 
+/// Why nobody can be sure where the request ends, and the next one begins (RFC 9112, section 6.3).
+std::optional<ApiError> framing_refusal(const httplib::Request& request) {
+  const std::size_t lengths = request.get_header_value_count("Content-Length");
+  const std::size_t encodings = request.get_header_value_count("Transfer-Encoding");
+  if (lengths > 1 || encodings > 1 || (lengths > 0 && encodings > 0)) {
+    return ApiError{.status = 400, .message = "the length of the body is told more than once"};
+  }
+  const bool has_body =
+      encodings > 0 || (lengths > 0 && request.get_header_value("Content-Length") != "0");
+  if (has_body && request.method != "POST") {
+    return ApiError{.status = 400, .message = request.method + " takes no body"};
+  }
+  return std::nullopt;
+}
+
 /// What is wrong with how the body is sent. Ordinary pages of the web can send text and forms to
 /// any address, but JSON only with a permission that we never give.
 std::optional<ApiError> body_refusal(const httplib::Request& request,
@@ -110,6 +125,13 @@ class HttpServer::Connection final : public httplib::Server {
       return HandlerResponse::Handled;
     });
     const auto answer = [this](const httplib::Request& request, httplib::Response& response) {
+      // Chunks do not tell before how many there are.
+      if (request.body.size() > server_.options_.body_bytes_max) {
+        put(reply_of(error_of_status(413, server_.options_)), response);
+        response.set_header("Connection", "close");
+        is_confused_ = true;
+        return;
+      }
       auto reply = server_.service_.handle(head_of(request), [this] { return stream_.is_gone(); });
       put(std::move(reply), response);
     };
@@ -143,6 +165,8 @@ class HttpServer::Connection final : public httplib::Server {
       refusal_.reset();
       has_reply_ = false;
       stream_.allow(options.header_bytes_max, begun_ + options.header_within);
+      stream_.allow_reply(begun_ + options.header_within + options.body_within +
+                          options.reply_within);
       bool must_close = false;
       const bool went_well = process_request(
           stream_, left == 1, must_close, [this](httplib::Request& request) { look_at(request); });
@@ -172,6 +196,7 @@ class HttpServer::Connection final : public httplib::Server {
     if (options.local_names_only && !is_loopback_name(host_of(request.get_header_value("Host")))) {
       refusal_ = ApiError{.status = 403, .message = "the Host header names another machine"};
     }
+    if (!refusal_) refusal_ = framing_refusal(request);
     if (!refusal_ && request.method == "POST") refusal_ = body_refusal(request, options);
     // The body of a refused request stays unread, so nothing can follow it.
     if (refusal_) request.headers.erase("Connection");

@@ -36,6 +36,9 @@ struct HttpServerOptions {
   std::chrono::milliseconds body_within = std::chrono::seconds(60);
   std::chrono::milliseconds idle_within = std::chrono::seconds(75);  ///< Between two requests.
   std::chrono::milliseconds write_within = std::chrono::seconds(30);
+  /// For a whole reply, beside the two times that its request may take. It bounds a reader who
+  /// takes little by little.
+  std::chrono::milliseconds reply_within = std::chrono::seconds(630);
   /// When the server stops, how long requests under way may go on before they are cancelled.
   std::chrono::milliseconds finish_within = std::chrono::seconds(5);
   /// Only answers requests whose Host header names this machine itself, so that no page of the web

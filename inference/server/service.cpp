@@ -125,12 +125,13 @@ class Service::Work {
                                               const std::atomic<bool>& is_cancelled) {
     while (true) {
       if (is_cancelled) return cancelled_error();
+      // First, because a slow reader always finds something that waits.
+      if (std::chrono::steady_clock::now() > end_) return late_error();
       if (auto event = answers_.next(kLookEvery)) {
         if (auto error = record(*event)) return *std::move(error);
         return *std::move(event);
       }
       if (is_gone()) return gone();
-      if (std::chrono::steady_clock::now() > end_) return late_error();
     }
   }
 
@@ -235,7 +236,7 @@ ApiReply Service::handle(const ApiRequest& request, const std::function<bool()>&
     return models(std::string_view(request.path).substr(kModelsPath.size()));
   }
   if (request.path == "/tokenizer_info") return read_tokens(request, {});
-  auto body = parse_json(request.body);
+  auto body = parse_json(request.body, kJsonDepthMax, kStrangersMembersMax);
   if (!body) return reply_of({.message = "the body is " + body.error().message});
   if (request.path.ends_with("tokenize")) return read_tokens(request, *body);
   return request.path == "/v1/completions" ? text(*body, is_gone) : chat(*body, is_gone);

@@ -90,7 +90,7 @@ ssize_t SocketStream::read(char* data, size_t size) {
 }
 
 ssize_t SocketStream::write(const char* data, size_t size) {
-  const Moment until = std::chrono::steady_clock::now() + write_within_;
+  const Moment until = std::min(std::chrono::steady_clock::now() + write_within_, reply_until_);
   while (std::chrono::steady_clock::now() < until) {
     const ssize_t count = ::send(socket_.get(), data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (count >= 0) return count;

@@ -14,7 +14,7 @@ namespace trialwright {
 
 /// One accepted connection, as httplib reads and writes it, with bounds that hold whatever the
 /// other side does: on the time and the bytes of each phase of a request, and on the time that a
-/// write waits.
+/// write waits and a whole reply takes.
 class SocketStream final : public httplib::Stream {
  public:
   using Moment = std::chrono::steady_clock::time_point;
@@ -26,6 +26,8 @@ class SocketStream final : public httplib::Stream {
 
   /// Bounds what is read from now on.
   void allow(std::size_t bytes, Moment until);
+  /// Bounds when the last byte may be written; nothing does before the first call.
+  void allow_reply(Moment until) { reply_until_ = until; }
   /// Waits for the first byte of another request. False if none comes until then, or the stream
   /// ends, or the server is closing.
   bool wait_for_request(Moment until);
@@ -57,6 +59,7 @@ class SocketStream final : public httplib::Stream {
   std::size_t end_ = 0;
   std::size_t bytes_left_ = 0;
   Moment until_{};
+  Moment reply_until_ = Moment::max();
 };
 
 }  // namespace trialwright

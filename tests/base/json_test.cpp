@@ -23,6 +23,14 @@ TEST(ParseJson, RefusesDeepNestingInsteadOfOverflowingTheStack) {
   EXPECT_EQ(json.error().message, "JSON is nested too deeply");
 }
 
+TEST(ParseJson, RefusesMoreMembersThanToldBeforeItReadsThem) {
+  const std::string text = R"({"a": [{"b:": 1, "c": {"d": "::"}}, {"e": 2}], "f": 3})";
+  EXPECT_TRUE(parse_json(text, kJsonDepthMax, 2));
+  auto json = parse_json(text, kJsonDepthMax, 1);
+  ASSERT_FALSE(json);
+  EXPECT_EQ(json.error().message, "a JSON object has more than 1 members");
+}
+
 TEST(Fields, NameWhatIsWrong) {
   auto json = parse_json(R"({"id": 7})");
   ASSERT_TRUE(json);

@@ -307,10 +307,35 @@ TEST(JsonSchema, RefusesWhatItCannotKeepAndNamesThePlace) {
                     {"properties":{"b":{}}}]})",
        "#/allOf/1: \"additionalProperties\" beside the property \"b\" of another schema that must "
        "hold too is not supported"},
+      {R"({"allOf":[{"prefixItems":[{"type":"integer"}]},{"items":{"type":"string"}}]})",
+       "#/allOf/1: \"prefixItems\" beside \"items\" of another schema that must hold too is not "
+       "supported"},
       {R"({"allOf":[{"pattern":"a"},{"pattern":"b"}]})",
        "#/allOf/1: two different \"pattern\" that must hold at once are not supported"},
   };
   for (const auto& [schema, message] : refused) EXPECT_EQ(error_of(compile(schema)), message);
+}
+
+TEST(JsonSchema, AllowsNullOnlyIfAllSchemasThatHoldAtOnceDo) {
+  const auto takes_null = [](std::string_view schema) {
+    return matches(grammar_of(schema), "null");
+  };
+  EXPECT_FALSE(takes_null(R"({"allOf":[{"type":"string","nullable":true},{"type":"string"}]})"));
+  EXPECT_FALSE(takes_null(R"({"allOf":[{"type":"string"},{"type":"string","nullable":true}]})"));
+  EXPECT_TRUE(takes_null(R"({"allOf":[{"type":"string","nullable":true},{"title":"a"}]})"));
+  EXPECT_TRUE(takes_null(R"({"allOf":[{"type":"string","nullable":true},
+                                      {"maxLength":3,"nullable":true}]})"));
+}
+
+TEST(JsonSchema, APatternWithoutWhiteSpaceHasNoneInAnySense) {
+  const auto grammar = grammar_of(R"({"type":"string","pattern":"^[^\\s]$"})");
+  EXPECT_TRUE(matches(grammar, R"("a")"));
+  for (const char* const text : {"\" \"", "\"\u00A0\"", "\"\u2003\"", "\"\uFEFF\""}) {
+    EXPECT_FALSE(matches(grammar, text)) << text;
+  }
+  const auto spaces = grammar_of(R"({"type":"string","pattern":"^[^\\S]$"})");
+  EXPECT_TRUE(matches(spaces, "\" \""));
+  EXPECT_FALSE(matches(spaces, "\"\u00A0\""));
 }
 
 TEST(JsonSchema, RefusesSchemasThatNothingSatisfies) {

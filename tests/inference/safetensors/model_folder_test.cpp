@@ -12,6 +12,7 @@
 #include "inference/cpu/quant.h"
 #include "inference/llm/engine.h"
 #include "inference/models/model_digest.h"
+#include "inference/safetensors/folder_weights.h"
 #include "inference/safetensors/safetensors_file.h"
 #include "inference/token/tokenizer.h"
 #include "tests/inference/token/small_vocabulary.h"
@@ -290,6 +291,19 @@ TEST(ModelFolder, RefusesAHeadThatIsNeitherThereNorTied) {
   files["config.json"] = to_text(config);
   EXPECT_THAT(error_of(Folder(files)),
               HasSubstr("has 300 rows, but \"vocab_size\" in config.json"));
+}
+
+TEST(ModelFolder, RefusesRowsWithoutColumnsHoweverManyThereAre) {
+  FolderConfig config;
+  config.architecture.permutes_rows = true;
+  config.heads = 2;
+  SafetensorsTensor endless;
+  endless.name = "model.layers.0.self_attn.q_proj.weight";
+  endless.shape = {std::int64_t{1} << 61U, 0};
+  ModelTensors tensors;
+  const auto added = add_folder_tensors(config, {endless}, tensors);
+  ASSERT_FALSE(added);
+  EXPECT_THAT(added.error().message, HasSubstr("no whole heads"));
 }
 
 TEST(ModelFolder, AnUnknownTensorIsRefusedUnderItsOwnName) {

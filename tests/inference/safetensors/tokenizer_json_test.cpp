@@ -158,6 +158,13 @@ TEST(TokenizerJson, NamesTheFieldThatIsWrong) {
   EXPECT_THAT(with("/model", nullptr), HasSubstr("field \"model.type\""));
 }
 
+TEST(MergeScores, RefusesATokenThatWouldTakeTooLongToCut) {
+  const std::vector<std::string> tokens = {"a", std::string(4097, 'a')};
+  const auto scores = scores_of_merges(tokens, {true, true}, {});
+  ASSERT_FALSE(scores);
+  EXPECT_THAT(scores.error().message, HasSubstr("has more than 4096 bytes"));
+}
+
 TEST(MergeScores, RefusesMergesThatSentencePieceWouldNotHaveMade) {
   Json json = small_sentence_piece();
   json["model"]["merges"] = *parse_json(R"([["▁", "a"], ["a", "b"], ["▁", "ab"]])");

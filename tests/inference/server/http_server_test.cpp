@@ -213,6 +213,38 @@ TEST(HttpServer, ABodyInChunksIsBoundedToo) {
   EXPECT_TRUE(model.requests().empty());
 }
 
+TEST(HttpServer, ABodyInChunksThatIsALittleTooLongIsRefused) {
+  FakeModel model(in_turn({saying("never")}));
+  Running server(model, {}, {.body_bytes_max = 2000});
+  const Wire wire(server.port());
+  wire.send(
+      "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+      "Transfer-Encoding: chunked\r\n\r\n");
+  for (int i = 0; i < 30; ++i) wire.send("64\r\n" + std::string(100, ' ') + "\r\n");
+  wire.send("0\r\n\r\n");
+  EXPECT_NE(wire.receive().find("HTTP/1.1 413"), std::string::npos);
+  EXPECT_TRUE(model.requests().empty());
+}
+
+TEST(HttpServer, NothingFollowsARequestWhoseEndIsNotClear) {
+  FakeModel model(in_turn({saying("never")}));
+  Running server(model);
+  for (const std::string& head :
+       {std::string("GET /health HTTP/1.1\r\nContent-Length: 40\r\n"),
+        std::string("GET /health HTTP/1.1\r\nTransfer-Encoding: chunked\r\n"),
+        std::string("POST /v1/chat/completions HTTP/1.1\r\nContent-Type: application/json\r\n"
+                    "Content-Length: 2\r\nContent-Length: 40\r\n"),
+        std::string("POST /v1/chat/completions HTTP/1.1\r\nContent-Type: application/json\r\n"
+                    "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n")}) {
+    const Wire wire(server.port());
+    wire.send(head + "Host: x\r\n\r\n{}GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n");
+    const std::string reply = wire.receive();
+    EXPECT_TRUE(reply.starts_with("HTTP/1.1 400")) << head << reply;
+    EXPECT_EQ(reply.find("HTTP/1.1 200"), std::string::npos) << head;
+  }
+  EXPECT_TRUE(model.requests().empty());
+}
+
 TEST(HttpServer, ABodyWithoutALengthIsNotWaitedFor) {
   FakeModel model(in_turn({saying("never")}));
   Running server(model);
@@ -284,6 +316,30 @@ TEST(HttpServer, OneWhoDoesNotReadHoldsUpNobody) {
   const auto answer = server.client().Post("/v1/chat/completions", ask("fake"), "application/json");
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->status, 200);
+}
+
+TEST(HttpServer, OneWhoReadsLittleByLittleIsNotWrittenToForEver) {
+  const std::string word(1 << 16, 'x');
+  FakeModel model([&](const CompletionRequest& request) -> Result<Completion> {
+    Completion completion = saying("");
+    for (int i = 0; i < 256 && request.on_text; ++i) {
+      request.on_text(word);
+      completion.text += word;
+    }
+    return completion;
+  });
+  Running server(model, {.unread_bytes_max = std::size_t{1} << 30U},
+                 {.header_within = milliseconds(200),
+                  .body_within = milliseconds(200),
+                  .reply_within = milliseconds(200)});
+  const Wire dripping(server.port());
+  dripping.send(raw_post(ask("fake", R"(, "stream": true)")));
+  std::size_t bytes = 0;
+  for (std::string some; !(some = dripping.receive_some()).empty(); bytes += some.size()) {
+    std::this_thread::sleep_for(milliseconds(2));
+  }
+  EXPECT_LT(bytes, std::size_t{256} << 16U);
+  EXPECT_EQ(server.only_record().status, 499);
 }
 
 TEST(HttpServer, OneConnectionTooManyIsSentAway) {

@@ -151,6 +151,9 @@ TEST(ChatRequest, NamesTheFieldThatIsWrong) {
       {R"("logit_bias": {"50256": -100})", "logit_bias",
        "logit_bias is not supported, except as {}"},
       {R"("tool_choice": "required")", "tool_choice", "tool_choice needs tools"},
+      {R"("tools": [{"type": "function", "function": {"name": "a"}}], "tool_choice": "required",
+          "response_format": {"type": "json_object"})",
+       "tool_choice", "tool_choice asks for a call, which cannot have the form of another format"},
       {R"("tools": [{"type": "web_search"}])", "tools[0].type", "tools[0].type must be function"},
       {R"("audio": {})", "audio", "audio is not supported"},
   };
